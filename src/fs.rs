@@ -1,0 +1,117 @@
+//! File operations whose errors name the path; every file barn opens or writes goes through here.
+#![allow(clippy::disallowed_methods, reason = "this module is what the others use instead")]
+
+use anyhow::{Context as _, Result};
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::Failure;
+
+/// Whether a file that exists may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwrite {
+    /// An existing file is an error.
+    Refuse,
+    /// An existing file is replaced.
+    Replace,
+}
+
+/// Opens a file for reading.
+pub fn open(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| format!("cannot open '{}'", path.display()))
+}
+
+/// Reads a whole text file of at most `limit` bytes.
+pub fn read_text(path: &Path, limit: u64) -> Result<String> {
+    let bytes = fs::metadata(path).with_context(|| format!("cannot open '{}'", path.display()))?.len();
+    if bytes > limit {
+        anyhow::bail!("cannot read '{}': it has {bytes} bytes, at most {limit} are read", path.display());
+    }
+    fs::read_to_string(path).with_context(|| format!("cannot read '{}'", path.display()))
+}
+
+/// Returns the entries of a folder, sorted by name.
+pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
+    let context = || format!("cannot list folder '{}'", path.display());
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path).with_context(context)? {
+        entries.push(entry.with_context(context)?.path());
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// Creates a folder and the ones above it.
+pub fn create_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot create folder '{}'", path.display()))
+}
+
+/// A file that appears under its name only when it is complete.
+///
+/// It is written beside its destination under a unique name; dropping it without [`Draft::publish`]
+/// removes it.
+pub struct Draft {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+    overwrite: Overwrite,
+}
+
+impl Draft {
+    /// Starts a file that is to become `path`.
+    pub fn new(path: &Path, overwrite: Overwrite) -> Result<Self> {
+        if overwrite == Overwrite::Refuse && path.exists() {
+            return Err(exists(path));
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let file = tempfile::Builder::new()
+            .prefix(".barn-")
+            .permissions(open_permissions())
+            .tempfile_in(folder)
+            .with_context(|| format!("cannot write '{}'", path.display()))?;
+        Ok(Self { file, path: path.to_owned(), overwrite })
+    }
+
+    /// Returns the open file.
+    pub fn file(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Makes the file durable and gives it its name.
+    pub fn publish(mut self) -> Result<()> {
+        let context = || format!("cannot write '{}'", self.path.display());
+        self.file.flush().with_context(context)?;
+        self.file.as_file().sync_all().with_context(context)?;
+        let result = match self.overwrite {
+            Overwrite::Replace => self.file.persist(&self.path),
+            Overwrite::Refuse => self.file.persist_noclobber(&self.path),
+        };
+        match result {
+            Ok(_) => Ok(()),
+            Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
+            Err(err) => Err(err.error).with_context(|| format!("cannot write '{}'", self.path.display())),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn open_permissions() -> fs::Permissions {
+    // The umask still takes its part; without this a temporary file is 0600.
+    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+}
+
+fn exists(path: &Path) -> anyhow::Error {
+    Failure::new(format!("cannot write '{}': it exists", path.display()))
+        .hint("`--force` replaces it")
+        .into()
+}
+
+/// Writes a small file in one step.
+pub fn replace(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<()> {
+    let mut draft = Draft::new(path, overwrite)?;
+    draft.file().write_all(bytes).with_context(|| format!("cannot write '{}'", path.display()))?;
+    draft.publish()
+}

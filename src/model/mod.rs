@@ -1,0 +1,16 @@
+//! The vocabulary of market history: tables, series, values, time. No input or output happens here.
+
+mod conflict;
+mod counts;
+mod name;
+mod table;
+pub mod time;
+mod timeframe;
+mod value;
+
+pub use conflict::OnConflict;
+pub use counts::Counts;
+pub use name::{InvalidName, normalize, validate};
+pub use table::{BUILTIN, Bound, Check, Column, ColumnType, Operator, Table, TableError, TableText};
+pub use timeframe::{InvalidTimeframe, Timeframe, Unit};
+pub use value::{SeriesKey, Value, ValueRef};
