@@ -85,6 +85,14 @@ pub fn normalize(header: &str) -> Option<String> {
     Some(name)
 }
 
+/// Returns the name that was probably meant, if one is near.
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let (distance, near) = known.into_iter().map(|other| (distance(other), other)).min()?;
+    // A third of the letters may be wrong.
+    (distance <= (name.len() / 3).max(1)).then_some(near)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

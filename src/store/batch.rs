@@ -1,6 +1,6 @@
 //! A frame as the writer sees it: its rows in key order, one row a key, cell by cell.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::frame::{Cells, Frame};
@@ -14,6 +14,7 @@ pub struct Input {
     pub(super) rule: OnConflict,
     /// What came before in this input, for ticks.
     pub(super) seen: Seen,
+    pub(super) series: HashSet<i64>,
     /// Rows that gave one key two different values within a batch.
     differing: u64,
     example: Option<String>,
@@ -22,7 +23,12 @@ pub struct Input {
 impl Input {
     /// An input for a table.
     pub fn new(table: &str, rule: OnConflict) -> Self {
-        Self { table: table.to_owned(), rule, seen: Seen::default(), differing: 0, example: None }
+        Self { table: table.to_owned(), rule, seen: Seen::default(), series: HashSet::new(), differing: 0, example: None }
+    }
+
+    /// Returns the numbers of the series that rows came for.
+    pub fn series(&self) -> &HashSet<i64> {
+        &self.series
     }
 
     /// Returns how many rows contradicted another row of the input, and the first such key in words.

@@ -20,8 +20,7 @@ pub use batch::Input;
 pub use catalog::CONFIG;
 use open::FILE;
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
-pub use reject::{Reject, StoredReject};
-pub use write::Transaction;
+pub use reject::StoredReject;
 
 use crate::model::{SeriesKey, Table};
 use catalog::Catalog;
@@ -34,6 +33,8 @@ pub struct Store {
     series: SeriesNumbers,
     /// Changes when another process has written.
     data_version: i64,
+    /// Whether the open transaction changed anything.
+    is_changed: bool,
 }
 
 impl Store {
@@ -46,6 +47,7 @@ impl Store {
             catalog: Catalog::default(),
             series: SeriesNumbers::default(),
             data_version: 0,
+            is_changed: false,
         };
         store.reload()?;
         Ok(store)

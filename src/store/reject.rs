@@ -3,17 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use super::{Snapshot, Store};
-
-/// A row that could not be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// The line it starts at, from 1.
-    pub line: u64,
-    /// Why it was refused.
-    pub reason: String,
-    /// Its text, cut where it is long.
-    pub text: String,
-}
+use crate::model::Reject;
 
 /// A reject as it was kept.
 #[derive(Clone, Debug)]

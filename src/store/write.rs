@@ -22,69 +22,71 @@ const ROWS_PER_INSERT: usize = 50;
 /// SQLite's limit on the parameters of a statement.
 const MAX_PARAMETERS: usize = 32_766;
 
-/// A write transaction; dropping it without [`Transaction::commit`] takes everything back.
-pub struct Transaction<'s> {
-    store: &'s mut Store,
-    is_changed: bool,
-    is_committed: bool,
-}
-
+/// Writing happens in a transaction: [`Store::begin`], then [`Store::commit`] or [`Store::rollback`]. A store
+/// dropped in between has rolled back.
 impl Store {
     /// Starts a transaction; waits for another writer.
-    pub fn begin(&mut self) -> Result<Transaction<'_>> {
+    pub fn begin(&mut self) -> Result<()> {
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|err| open::explain(err.into(), &self.root))?;
-        let transaction = Transaction { store: self, is_changed: false, is_committed: false };
-        if transaction.store.read_data_version()? != transaction.store.data_version {
-            transaction.store.reload()?;
+        self.is_changed = false;
+        if self.read_data_version()? != self.data_version {
+            self.reload()?;
         }
-        Ok(transaction)
-    }
-}
-
-impl Drop for Transaction<'_> {
-    fn drop(&mut self) {
-        if self.is_committed {
-            return;
-        }
-        // A full disk has rolled back already.
-        if !self.store.connection.is_autocommit() {
-            let rolled_back = self.store.connection.execute_batch("ROLLBACK");
-            debug_assert!(rolled_back.is_ok(), "{rolled_back:?}");
-        }
-        // What the transaction added to the catalogue is gone with it; the next one reads it again.
-        self.store.data_version = -1;
-    }
-}
-
-impl Transaction<'_> {
-    /// Makes sure that the table exists with at least the columns of `table`.
-    pub fn define(&mut self, table: &Table) -> Result<()> {
-        let before = self.total_changes();
-        self.store
-            .catalog
-            .define(&self.store.connection, table)
-            .with_context(|| format!("cannot make table '{}'", table.name))?;
-        self.is_changed |= self.total_changes() != before;
         Ok(())
     }
 
-    /// Writes a frame into the table of `input` and counts what became of its rows.
+    /// Returns whether a transaction is open. A full disk ends one by itself.
+    pub fn is_in_transaction(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Makes the transaction permanent, and durable against a power cut.
+    pub fn commit(&mut self) -> Result<()> {
+        let sql =
+            if self.is_changed { "UPDATE state SET generation = generation + 1; COMMIT" } else { "COMMIT" };
+        self.connection
+            .execute_batch(sql)
+            .with_context(|| format!("cannot commit to store '{}'", self.root.display()))
+    }
+
+    /// Takes back what the transaction did.
+    pub fn rollback(&mut self) -> Result<()> {
+        // What the transaction added to the catalogue is gone with it; the next one reads it again.
+        self.data_version = -1;
+        if self.is_in_transaction() {
+            self.connection
+                .execute_batch("ROLLBACK")
+                .with_context(|| format!("cannot roll back in store '{}'", self.root.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the table exists with at least the columns of `table`; within a transaction.
+    pub fn define(&mut self, table: &Table) -> Result<()> {
+        let before = self.connection.total_changes();
+        self.catalog
+            .define(&self.connection, table)
+            .with_context(|| format!("cannot make table '{}'", table.name))?;
+        self.is_changed |= self.connection.total_changes() != before;
+        Ok(())
+    }
+
+    /// Writes a frame into the table of `input` and counts what became of its rows; within a transaction.
     pub fn write(&mut self, input: &mut Input, mut frame: Frame) -> Result<Counts> {
         let name = input.table.clone();
         let cannot = || format!("cannot write to table '{name}'");
-        let Store { connection, catalog, series, .. } = &mut *self.store;
+        let Self { connection, catalog, series, .. } = self;
         let stored = catalog.get(&name).with_context(|| format!("table '{name}' is not defined"))?;
         let (numbers, is_new) = series.intern(connection, &stored.table, frame.keys()).with_context(cannot)?;
-        self.is_changed |= is_new;
+        input.series.extend(&numbers);
         let missing = missing_columns(stored, &frame);
         if !missing.is_empty() {
             catalog.add_physical(connection, &name, &missing).with_context(cannot)?;
-            self.is_changed = true;
         }
         let stored = catalog.get(&name).with_context(cannot)?;
         frame.sort(&numbers);
         let mut batch = Batch::new(&stored.table, &stored.present, &frame);
-        let mut writer = Writer::new(connection, stored).with_context(cannot)?;
+        let mut writer = Writer::new(connection, stored);
         let mut counts = Counts::default();
         for run in batch.runs() {
             let number = numbers[frame.series()[run.start] as usize];
@@ -95,25 +97,8 @@ impl Transaction<'_> {
             }
             .with_context(cannot)?;
         }
-        self.is_changed |= counts.inserted + counts.updated > 0;
+        self.is_changed |= is_new || !missing.is_empty() || counts.inserted + counts.updated > 0;
         Ok(counts)
-    }
-
-    /// Makes the transaction permanent, and durable against a power cut.
-    pub fn commit(mut self) -> Result<()> {
-        let cannot = || format!("cannot commit to store '{}'", self.store.root.display());
-        let sql = if self.is_changed {
-            "UPDATE state SET generation = generation + 1; COMMIT"
-        } else {
-            "COMMIT"
-        };
-        self.store.connection.execute_batch(sql).with_context(cannot)?;
-        self.is_committed = true;
-        Ok(())
-    }
-
-    fn total_changes(&self) -> u64 {
-        self.store.connection.total_changes()
     }
 }
 
@@ -150,10 +135,10 @@ pub(super) struct Writer<'c> {
 }
 
 impl<'c> Writer<'c> {
-    fn new(connection: &'c Connection, stored: &'c Stored) -> Result<Self> {
+    fn new(connection: &'c Connection, stored: &'c Stored) -> Self {
         let key = stored.row_key();
         let width = key.split(',').count() + stored.present.len();
-        Ok(Self {
+        Self {
             connection,
             stored,
             insert: format!(
@@ -163,7 +148,7 @@ impl<'c> Writer<'c> {
             ),
             row: format!("(?{})", ",?".repeat(width - 1)),
             many: ROWS_PER_INSERT.min(MAX_PARAMETERS / width),
-        })
+        }
     }
 
     pub(super) fn prepare(&self, sql: &str) -> Result<CachedStatement<'c>> {
