@@ -6,6 +6,8 @@ mod catalog;
 mod open;
 mod read;
 mod reject;
+#[cfg(test)]
+mod tests;
 mod ticks;
 mod value;
 mod write;
