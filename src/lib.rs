@@ -6,3 +6,4 @@ pub mod frame;
 pub mod fs;
 pub mod model;
 pub mod store;
+pub mod ui;
