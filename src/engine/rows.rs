@@ -34,7 +34,7 @@ pub(super) trait Rows: Send + Sync + 'static {
     fn extent(&self, table: &str, series: i64) -> Result<Option<(i64, i64)>>;
 
     /// Returns the SQL text of a scan.
-    fn explain(&self, scan: &Scan) -> String;
+    fn explain(&self, scan: &Scan) -> Result<String>;
 }
 
 impl Rows for Snapshot {
@@ -76,7 +76,7 @@ impl Rows for Snapshot {
         self.extent(table, series)
     }
 
-    fn explain(&self, scan: &Scan) -> String {
+    fn explain(&self, scan: &Scan) -> Result<String> {
         self.explain(scan)
     }
 }

@@ -113,7 +113,10 @@ impl DisplayAs for HotScan {
         if !self.dynamic.is_empty() {
             f.write_str(", series narrowed by the join")?;
         }
-        write!(f, ", sql={}", self.rows.explain(&self.scan()))
+        match self.rows.explain(&self.scan()) {
+            Ok(sql) => write!(f, ", sql={sql}"),
+            Err(err) => write!(f, ", {err}"),
+        }
     }
 }
 

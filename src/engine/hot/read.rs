@@ -19,7 +19,7 @@ use super::work::{BATCH_ROWS, Message, Progress, Queue, Stop, TASK_BATCHES, Task
 use crate::engine::failure::carry;
 use crate::engine::rows::Rows;
 use crate::model::Table;
-use crate::store::{Field, Resume, Scan};
+use crate::store::{Resume, Scan};
 
 /// Rows of the first batch, so that a long result shows its first row at once; it doubles from there.
 const FIRST_ROWS: usize = 1_024;
