@@ -4,16 +4,18 @@
 mod archive;
 mod block;
 mod elements;
+mod fingerprint;
 mod input;
 mod json_path;
 mod lines;
 mod pipeline;
 mod progress;
+mod session;
 mod text;
 mod unpack;
+mod writer;
 
-pub use archive::{Content, Member, visit};
-pub use block::{BLOCK_BYTES, BlockOptions, BlockReader, Cut, MAX_RECORD_BYTES};
 pub use input::{Source, expand};
-pub use pipeline::run;
 pub use progress::Progress;
+pub use session::{Mode, NewColumns, Outcome, Request, Session};
+pub use writer::{Limits, MaxBad};

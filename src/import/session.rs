@@ -1,18 +1,19 @@
 //! Importing: each input is opened, bound to the table, decoded in parallel, and written in order.
 
-use std::io::{Cursor, Read};
+use std::fs::File;
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 
 use super::archive::{Content, Member, visit};
 use super::block::{BlockOptions, BlockReader, Cut};
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{self, Fingerprint};
 use super::input::Source;
 use super::pipeline;
 use super::progress::Progress;
 use super::writer::{Limits, Widen, Writer};
-use crate::decode::{Block, Decoder, Format, Input, Layout, ParquetDecoder, infer, infer_parquet, sniff};
+use crate::decode::{Block, Decoder, Format, Input, Layout, ParquetDecoder, delimiter, infer, infer_parquet, sniff};
 use crate::error::{Failure, Kind};
 use crate::frame::ParquetFile;
 use crate::model::{Column, Counts, OnConflict, Table, nearest};
@@ -20,9 +21,6 @@ use crate::store::Store;
 
 /// Bytes of an input that decide its timeframe, and the types of a table made from it.
 const HEAD_BYTES: usize = 64 << 20;
-
-/// Bytes that tell the format of an input.
-const SNIFF_BYTES: u64 = 64 << 10;
 
 /// What is to be imported how.
 pub struct Request {
@@ -102,7 +100,7 @@ impl<'s> Session<'s> {
     ) -> Result<Self> {
         match store.table(&request.table) {
             None if request.key.is_empty() => Err(unknown_table(store, &request.table)),
-            Some(_) if !request.key.is_empty() => check_key(store, &request).map(|()| ()),
+            Some(_) if !request.key.is_empty() => check_key(store, &request),
             _ => Ok(()),
         }?;
         Ok(Self { store, request, stop, progress, rows, inferred: Vec::new() })
@@ -160,68 +158,63 @@ impl<'s> Session<'s> {
     fn member(&mut self, member: Member<'_>) -> Result<Outcome> {
         let name = member.name.clone();
         match member.content {
-            Content::File(file) => self.parquet(&name, &member.file_name, ParquetFile::open(file, &name)?),
+            Content::File(file) => self.parquet(&name, &member.file_name, file),
             Content::Stream(stream) => self.stream(&name, &member.file_name, stream),
         }
         .with_context(|| format!("cannot store '{name}'"))
     }
 
-    fn stream(&mut self, name: &str, file_name: &str, mut stream: Box<dyn Read + '_>) -> Result<Outcome> {
-        let mut start = Vec::new();
-        stream.by_ref().take(SNIFF_BYTES).read_to_end(&mut start)?;
-        let format = match self.request.layout.format {
-            Some(format) => format,
-            None => sniff(&start, file_name)?,
-        };
-        if format == Format::Parquet {
-            bail!(Failure::new("Parquet inside an archive or a stream is not read").hint("unpack it first"));
-        }
-        let cut = self.cut(format, &start);
+    fn stream(&mut self, name: &str, file_name: &str, stream: Box<dyn Read + '_>) -> Result<Outcome> {
         let layout = &self.request.layout;
-        let options =
-            BlockOptions { encoding: layout.encoding.clone(), skip: layout.skip, footer: layout.footer, cut };
-        let mut reader = BlockReader::new(Box::new(Cursor::new(start).chain(stream)), options, self.stop)?;
+        let options = BlockOptions {
+            encoding: layout.encoding.clone(),
+            skip: layout.skip as u64,
+            footer: layout.footer,
+            ..BlockOptions::new(name)
+        };
+        let mut reader = BlockReader::new(stream, options, self.stop)?;
+        let start = reader.head()?;
+        let format = match layout.format {
+            Some(format) => format,
+            None => sniff(start, file_name)?,
+        };
+        let cut = self.cut(format, start)?;
+        reader.set_cut(&cut)?;
         let mut head = Vec::new();
-        self.extend_head(&mut reader, &mut head, 1)?;
-        let mut input = Input { format, file_name, head: &head };
-        let bound = if self.needs_inference() { Err(anyhow!("not bound yet")) } else { self.bind(&input) };
+        extend_head(&mut reader, &mut head, 1)?;
         // What the first block does not settle, such as a timeframe or the order of day and month, the
         // whole head may.
-        let decoder = match bound {
-            Ok(decoder) if !decoder.needs_timeframe() => decoder,
-            _ => {
-                self.extend_head(&mut reader, &mut head, HEAD_BYTES)?;
-                input.head = &head;
-                self.infer(&infer_names(&self.request, &infer(&self.request.layout, &input)?))?;
-                let mut decoder = self.bind(&input)?;
-                if decoder.needs_timeframe() {
-                    decoder.detect_timeframe(&head)?;
-                }
-                decoder
+        let first = if self.needs_inference() { None } else { self.bind(format, file_name, &head).ok() };
+        let decoder = match first.filter(|decoder| !decoder.needs_timeframe()) {
+            Some(decoder) => decoder,
+            None => {
+                extend_head(&mut reader, &mut head, HEAD_BYTES)?;
+                self.bind_whole(format, file_name, &head)?
             }
         };
         self.run(name, &decoder, head, reader)
     }
 
-    fn cut(&self, format: Format, start: &[u8]) -> Cut {
-        match format {
-            Format::Ndjson => Cut::Lines,
-            Format::Json => Cut::Elements { root: self.request.layout.root.clone() },
-            Format::Csv | Format::Parquet => {
-                Cut::Csv { delimiter: self.request.layout.delimiter(start) }
-            }
+    /// Binds an input by all of its head, with the columns that it brings and the timeframe that it shows.
+    fn bind_whole(&mut self, format: Format, file_name: &str, head: &[Block]) -> Result<Decoder> {
+        if self.needs_inference() {
+            let fields = infer(&self.request.layout, &Input { format, file_name, head })?;
+            self.infer(&fields);
         }
+        let mut decoder = self.bind(format, file_name, head)?;
+        if decoder.needs_timeframe() {
+            decoder.detect_timeframe(head)?;
+        }
+        Ok(decoder)
     }
 
-    /// Reads blocks until the head has `bytes`, or all there is.
-    fn extend_head(&self, reader: &mut BlockReader<'_>, head: &mut Vec<Block>, bytes: usize) -> Result<()> {
-        while head.iter().map(|block| block.bytes.len()).sum::<usize>() < bytes {
-            match reader.next_block()? {
-                Some(block) => head.push(block),
-                None => break,
-            }
-        }
-        Ok(())
+    fn cut(&self, format: Format, start: &[u8]) -> Result<Cut> {
+        Ok(match format {
+            Format::Ndjson => Cut::Lines,
+            Format::Json => Cut::Elements { root: self.request.layout.root.clone() },
+            Format::Csv => Cut::Csv { delimiter: delimiter(&self.request.layout, start) },
+            Format::Parquet => bail!(Failure::usage("it is not a Parquet file")),
+        })
     }
 
     /// Whether the input's own fields decide columns of the table.
@@ -234,7 +227,8 @@ impl<'s> Session<'s> {
         note_unknown(decoder.unknown(), &mut notes);
         let mut fingerprint = Fingerprint::default();
         let mut head = head.into_iter();
-        let is_stream = name == super::input::STDIN;
+        let is_stream = name == "-";
+        let stop = self.stop;
         let mut writer = Writer::new(self, name, is_stream)?;
         let result = pipeline::run(
             &mut || {
@@ -250,14 +244,18 @@ impl<'s> Session<'s> {
             &|block| decoder.decode(&block),
             &mut |decoded| writer.consume(decoded),
         );
+        // A reader that is stopped ends as if its input did.
+        let result = result.and_then(|()| if stop.load(Ordering::SeqCst) { Err(interrupted()) } else { Ok(()) });
         writer.finish(result, &fingerprint.finish(), notes)
     }
 
-    fn parquet(&mut self, name: &str, file_name: &str, mut file: ParquetFile) -> Result<Outcome> {
+    fn parquet(&mut self, name: &str, file_name: &str, file: File) -> Result<Outcome> {
+        let fingerprint = fingerprint::of_end(&file)?;
+        let mut file = ParquetFile::open(file)?;
         if self.needs_inference() {
-            self.infer(&infer_names(&self.request, &infer_parquet(&self.request.layout, &mut file)?))?;
+            let fields = infer_parquet(&self.request.layout, &mut file)?;
+            self.infer(&fields);
         }
-        let fingerprint = file.fingerprint();
         let table = self.table()?;
         let mut decoder = ParquetDecoder::bind(&table, &self.request.layout, file, file_name)?;
         if decoder.needs_timeframe() {
@@ -277,8 +275,8 @@ impl<'s> Session<'s> {
         writer.finish(result, &fingerprint, notes)
     }
 
-    fn bind(&self, input: &Input<'_>) -> Result<Decoder> {
-        Decoder::bind(&self.table()?, &self.request.layout, input)
+    fn bind(&self, format: Format, file_name: &str, head: &[Block]) -> Result<Decoder> {
+        Decoder::bind(&self.table()?, &self.request.layout, &Input { format, file_name, head })
     }
 
     /// Returns the table with the columns that this import adds.
@@ -313,33 +311,33 @@ impl<'s> Session<'s> {
         Table::parse(&self.request.table, &text).map_err(|err| Failure::usage(format!("cannot make table: {err}")).into())
     }
 
-    /// Adds what an input's fields are to what is known of this import's columns.
-    fn infer(&mut self, columns: &[Column]) -> Result<()> {
-        if !self.needs_inference() {
-            return Ok(());
-        }
+    /// Adds the fields of an input to what is known of this import's columns.
+    fn infer(&mut self, fields: &[(String, Column)]) {
         let known = self.store.table(&self.request.table);
-        for column in columns {
+        for (header, column) in fields {
             let is_known = self.inferred.iter().any(|other| other.name == column.name)
                 || known.is_some_and(|table| table.columns().iter().any(|other| other.name == column.name));
-            if !is_known {
+            if !is_known && !self.feeds_column(header, column) {
                 self.inferred.push(column.clone());
             }
         }
-        Ok(())
+    }
+
+    /// Whether a field feeds a column of another name, as the time does.
+    fn feeds_column(&self, header: &str, column: &Column) -> bool {
+        self.request.layout.feeds(header) || self.request.layout.feeds(&column.name)
     }
 }
 
-/// Leaves out the field of the time, which becomes `ts`.
-fn infer_names(request: &Request, fields: &[(String, Column)]) -> Vec<Column> {
-    let mapped: Vec<&str> = request.layout.fields_of("ts");
-    fields
-        .iter()
-        .filter(|(header, column)| {
-            !mapped.iter().any(|field| field.eq_ignore_ascii_case(header) || *field == column.name)
-        })
-        .map(|(_, column)| column.clone())
-        .collect()
+/// Reads blocks until the head has `bytes`, or all there is.
+fn extend_head(reader: &mut BlockReader<'_>, head: &mut Vec<Block>, bytes: usize) -> Result<()> {
+    while head.iter().map(|block| block.bytes.len()).sum::<usize>() < bytes {
+        match reader.next_block()? {
+            Some(block) => head.push(block),
+            None => break,
+        }
+    }
+    Ok(())
 }
 
 fn note_unknown(unknown: &[String], notes: &mut Vec<String>) {

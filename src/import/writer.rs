@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::session::{Mode, Outcome, Session, interrupted};
 use crate::decode::{Decoded, Misfit};
