@@ -13,7 +13,7 @@ mod text;
 mod unpack;
 
 pub use archive::{Content, Member, visit};
-pub use block::{BLOCK_BYTES, BlockOptions, BlockReader, Cut, MAX_RECORD_BYTES};
+pub use block::{BLOCK_BYTES, BlockOptions, BlockReader, Cut, MAX_RECORD_BYTES, read_start};
 pub use input::{Source, expand};
 pub use pipeline::run;
 pub use progress::Progress;
