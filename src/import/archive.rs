@@ -119,10 +119,7 @@ impl Visit<'_> {
         let context = || format!("cannot read '{name}'");
         let (kind, reader) = sniff(reader).with_context(context)?;
         match kind {
-            Kind::Plain => {
-                let content = Content::Stream(reader);
-                (self.each)(Member { name, file_name, content })
-            }
+            Kind::Plain => (self.each)(Member { name, file_name, content: Content::Stream(reader) }),
             Kind::Packed(codec) if !is_packed => {
                 let given = if is_member { &self.given.unpacked_members } else { &self.given.unpacked };
                 let reader = unpack(codec, reader).with_context(context)?;
@@ -240,3 +237,6 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 fn is_hidden(path: &str) -> bool {
     components(path).any(|part| part.starts_with('.') || part == "__MACOSX")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,11 @@
 //! A stream of bytes cut into blocks of whole records.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Error, Result};
 use memchr::{memchr, memchr_iter};
 
 use super::elements::Splitter;
@@ -24,8 +24,8 @@ pub const MAX_RECORD_BYTES: usize = 16 << 20;
 /// Bytes read at once: the largest that stays in the second-level cache until it is scanned.
 const READ_BYTES: usize = 256 << 10;
 
-/// Bytes in which the kind of line ends must show, and that [`BlockReader::head`] offers.
-const HEAD_BYTES: usize = 64 << 10;
+/// Bytes in which the kind of line ends must show, and that [`read_start`] returns at most.
+const START_BYTES: usize = 64 << 10;
 
 /// How long a slow pipe may fill a block before what it holds is handed out.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -50,29 +50,22 @@ pub enum Cut {
 /// How bytes become records.
 #[derive(Clone, Debug)]
 pub struct BlockOptions {
-    /// The name in messages.
-    pub name: String,
     /// The encoding a layout declares, such as `latin-1`; else UTF-8, or what a byte order mark says.
     pub encoding: Option<String>,
     /// Leading lines to drop.
-    pub skip: u64,
+    pub skip: usize,
     /// Trailing lines to drop, except with [`Cut::Elements`].
     pub footer: usize,
-    /// Bytes of a block.
-    pub block_bytes: usize,
-}
-
-impl BlockOptions {
-    /// Returns the usual options for an input of this name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), encoding: None, skip: 0, footer: 0, block_bytes: BLOCK_BYTES }
-    }
+    /// Where records end.
+    pub cut: Cut,
 }
 
 /// Reads blocks of whole records.
 pub struct BlockReader<'a> {
     text: Text<Box<dyn Read + 'a>>,
-    options: BlockOptions,
+    skip: usize,
+    footer: usize,
+    block_bytes: usize,
     stop: &'a AtomicBool,
     cutter: Cutter,
     line_ends: LineEnds,
@@ -101,15 +94,20 @@ enum LineEnds {
 
 impl<'a> BlockReader<'a> {
     /// Starts reading; once `stop` is set it ends as if the input did.
-    ///
-    /// Records are lines until [`BlockReader::set_cut`] says otherwise.
     pub fn new(reader: Box<dyn Read + 'a>, options: BlockOptions, stop: &'a AtomicBool) -> Result<Self> {
         let declared = options.encoding.as_deref().map(encoding).transpose()?;
+        let cutter = match options.cut {
+            Cut::Lines => Cutter::Lines(Scanner::new(None, options.footer)),
+            Cut::Csv { delimiter } => Cutter::Lines(Scanner::new(Some(delimiter), options.footer)),
+            Cut::Elements { root } => Cutter::Elements(Box::new(Splitter::new(root.as_deref())?)),
+        };
         Ok(Self {
             text: Text::new(reader, declared),
-            cutter: Cutter::Lines(Scanner::new(None, options.footer)),
-            options,
+            skip: options.skip,
+            footer: options.footer,
+            block_bytes: BLOCK_BYTES,
             stop,
+            cutter,
             line_ends: LineEnds::Unknown,
             pending: Vec::new(),
             line: 1,
@@ -117,41 +115,6 @@ impl<'a> BlockReader<'a> {
             begun: None,
             at_end: false,
         })
-    }
-
-    /// Sets where records end; to be called before the first block is taken.
-    pub fn set_cut(&mut self, cut: &Cut) -> Result<()> {
-        self.cutter = match cut {
-            Cut::Lines => Cutter::Lines(Scanner::new(None, self.options.footer)),
-            Cut::Csv { delimiter } => Cutter::Lines(Scanner::new(Some(*delimiter), self.options.footer)),
-            Cut::Elements { root } => Cutter::Elements(Box::new(Splitter::new(root.as_deref())?)),
-        };
-        Ok(())
-    }
-
-    /// Drops `count` more lines before the next block.
-    pub fn skip_lines(&mut self, count: u64) {
-        self.options.skip = self.options.skip.saturating_add(count);
-    }
-
-    /// Returns the line the next block, or [`BlockReader::head`], begins on.
-    pub fn line(&self) -> u64 {
-        self.line
-    }
-
-    /// Returns the first text that is not skipped, to be looked at before the first block is taken: up to
-    /// 64 KiB, or the whole lines that a slow pipe gave in a second.
-    pub fn head(&mut self) -> Result<&[u8]> {
-        while !self.at_end && !self.is_stopped() {
-            self.settle();
-            let has_line = self.options.skip == 0 && memchr(b'\n', &self.pending).is_some();
-            if self.pending.len() >= HEAD_BYTES || (has_line && self.is_late()) {
-                break;
-            }
-            self.fill()?;
-        }
-        self.settle();
-        Ok(&self.pending[..self.pending.len().min(HEAD_BYTES)])
     }
 
     /// Returns the next block, `None` at the end or when stopped.
@@ -178,14 +141,14 @@ impl<'a> BlockReader<'a> {
     }
 
     fn fill(&mut self) -> Result<()> {
-        let room = self.options.block_bytes.saturating_sub(self.pending.len());
+        let room = self.block_bytes.saturating_sub(self.pending.len());
         let want = if room == 0 { READ_BYTES } else { room.min(READ_BYTES) };
         if self.pending.capacity() == 0 && matches!(self.cutter, Cutter::Lines(_)) {
             // Room for the whole block at once: growing by doubling would hold twice of it.
-            self.pending.reserve(self.options.block_bytes + READ_BYTES);
+            self.pending.reserve(self.block_bytes + READ_BYTES);
         }
         self.begun.get_or_insert_with(Instant::now);
-        match self.text.fill(&mut self.pending, want.min(self.options.block_bytes).max(1)) {
+        match self.text.fill(&mut self.pending, want.min(self.block_bytes).max(1)) {
             Ok(more) => self.at_end = !more,
             Err(err) => return Err(self.text_error(err)),
         }
@@ -194,27 +157,23 @@ impl<'a> BlockReader<'a> {
 
     fn text_error(&self, err: TextError) -> Error {
         let line = self.line + count_lines(&self.pending);
-        let name = &self.options.name;
         match err {
-            TextError::Io(err) => Error::new(err).context(format!("cannot read '{name}'")),
-            TextError::NotUtf8 => {
-                Failure::new(format!("cannot read '{name}': line {line} is not valid UTF-8"))
-                    .hint("`encoding = \"latin-1\"` in the file given to `--as` reads western European text")
-                    .into()
-            }
+            TextError::Io(err) => err.into(),
+            TextError::NotUtf8 => Failure::new(format!("line {line} is not valid UTF-8"))
+                .hint("`encoding = \"latin-1\"` in the file given to `--as` reads western European text")
+                .into(),
             TextError::Malformed(encoding) => {
-                Failure::new(format!("cannot read '{name}': line {line} is not valid {encoding}")).into()
+                Failure::new(format!("line {line} is not valid {encoding}")).into()
             }
             TextError::Binary => {
-                Failure::new(format!("cannot read '{name}': line {line} has a NUL byte, so it is not text"))
-                    .into()
+                Failure::new(format!("line {line} has a NUL byte, so it is not text")).into()
             }
         }
     }
 
     /// Decides on the line ends and drops the lines that are not wanted.
     fn settle(&mut self) {
-        let decided = self.at_end || self.pending.len() >= HEAD_BYTES;
+        let decided = self.at_end || self.pending.len() >= START_BYTES;
         if self.line_ends == LineEnds::Unknown {
             if memchr(b'\n', &self.pending).is_some() {
                 self.line_ends = LineEnds::LineFeed;
@@ -229,21 +188,21 @@ impl<'a> BlockReader<'a> {
                 *byte = b'\n';
             }
         }
-        if self.line_ends != LineEnds::Unknown && self.options.skip > 0 {
+        if self.line_ends != LineEnds::Unknown && self.skip > 0 {
             self.skip();
         }
     }
 
     fn skip(&mut self) {
         let mut end = 0;
-        while self.options.skip > 0 {
+        while self.skip > 0 {
             let Some(offset) = memchr(b'\n', &self.pending[end..]) else {
                 // The rest of the line goes too, however long it is.
                 end = self.pending.len();
                 break;
             };
             end += offset + 1;
-            self.options.skip -= 1;
+            self.skip -= 1;
             self.line += 1;
         }
         drop(self.pending.drain(..end));
@@ -251,16 +210,15 @@ impl<'a> BlockReader<'a> {
 
     /// Returns a block if one is full, or late.
     fn whole_block(&mut self) -> Result<Option<Block>> {
-        if self.line_ends == LineEnds::Unknown || self.options.skip > 0 {
+        if self.line_ends == LineEnds::Unknown || self.skip > 0 {
             return Ok(None);
         }
         let late = self.is_late();
         let cut = match &mut self.cutter {
             Cutter::Elements(splitter) => {
-                let context = || format!("cannot read '{}'", self.options.name);
-                self.line = splitter.feed(&self.pending, self.line).with_context(context)?;
+                self.line = splitter.feed(&self.pending, self.line)?;
                 self.pending.clear();
-                let full = splitter.len() >= self.options.block_bytes || late;
+                let full = splitter.len() >= self.block_bytes || late;
                 return Ok(if full { self.elements() } else { None });
             }
             Cutter::Lines(scanner) => {
@@ -269,7 +227,7 @@ impl<'a> BlockReader<'a> {
             }
         };
         self.check_length(cut.unwrap_or(0))?;
-        let full = self.pending.len() >= self.options.block_bytes || late;
+        let full = self.pending.len() >= self.block_bytes || late;
         Ok(cut.filter(|_| full).map(|cut| self.take(cut)))
     }
 
@@ -278,21 +236,20 @@ impl<'a> BlockReader<'a> {
             return Ok(());
         }
         let line = self.line + count_lines(&self.pending[..start]);
-        let (name, limit) = (&self.options.name, MAX_RECORD_BYTES >> 20);
-        let what = if self.options.footer > 0 { "with the footer the record" } else { "the record" };
-        Err(Failure::new(format!("cannot read '{name}': {what} at line {line} is longer than {limit} MiB"))
-            .into())
+        let limit = MAX_RECORD_BYTES >> 20;
+        let what = if self.footer > 0 { "the record with the footer" } else { "the record" };
+        Err(Failure::new(format!("{what} at line {line} is longer than {limit} MiB")).into())
     }
 
     /// Returns what is left at the end of the input.
     fn last_block(&mut self) -> Result<Option<Block>> {
         match &mut self.cutter {
             Cutter::Elements(splitter) => {
-                splitter.finish().with_context(|| format!("cannot read '{}'", self.options.name))?;
+                splitter.finish()?;
                 return Ok(self.elements());
             }
             Cutter::Lines(_) => {
-                let end = last_lines(&self.pending, mem::take(&mut self.options.footer));
+                let end = last_lines(&self.pending, mem::take(&mut self.footer));
                 self.pending.truncate(end);
             }
         }
@@ -315,7 +272,7 @@ impl<'a> BlockReader<'a> {
     }
 
     fn take(&mut self, cut: usize) -> Block {
-        let room = if self.at_end { 0 } else { self.options.block_bytes + READ_BYTES };
+        let room = if self.at_end { 0 } else { self.block_bytes + READ_BYTES };
         let mut rest = Vec::with_capacity(room);
         rest.extend_from_slice(&self.pending[cut..]);
         self.pending.truncate(cut);
@@ -331,6 +288,26 @@ impl<'a> BlockReader<'a> {
     }
 }
 
+/// Reads the start of an input, from which its format can be told: 64 KiB, or all there is, or the lines
+/// that a slow pipe gave in a second.
+pub fn read_start(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let (begun, mut start) = (Instant::now(), vec![0; START_BYTES]);
+    let mut length = 0;
+    while length < START_BYTES && !(begun.elapsed() > PATIENCE && start[..length].contains(&b'\n')) {
+        match reader.read(&mut start[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+            Err(err) => return Err(err),
+        }
+    }
+    start.truncate(length);
+    Ok(start)
+}
+
 fn count_lines(text: &[u8]) -> u64 {
     memchr_iter(b'\n', text).count() as u64
 }
+
+#[cfg(test)]
+mod tests;

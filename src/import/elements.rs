@@ -392,3 +392,6 @@ impl Splitter {
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use crate::error::Failure;
 use crate::fs;
 
+/// The name of standard input, as it is typed.
+pub(super) const STDIN: &str = "-";
+
 /// An input that was there, and could be opened, when the command line was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -37,7 +40,7 @@ impl Source {
     /// Returns the name to show.
     pub fn name(&self) -> String {
         match &self.place {
-            Place::Stdin => "-".into(),
+            Place::Stdin => STDIN.into(),
             Place::File(path) | Place::Pipe(path) => path.display().to_string(),
         }
     }
@@ -45,7 +48,7 @@ impl Source {
     /// Returns the last component of its path; `-` for standard input.
     pub fn file_name(&self) -> String {
         match &self.place {
-            Place::Stdin => "-".into(),
+            Place::Stdin => STDIN.into(),
             Place::File(path) | Place::Pipe(path) => {
                 path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
             }
@@ -82,7 +85,7 @@ impl Source {
 pub fn expand(paths: &[String]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in paths {
-        if path == "-" {
+        if path == STDIN {
             if sources.iter().any(|source: &Source| source.place == Place::Stdin) {
                 bail!(Failure::usage("cannot read standard input twice: `-` is given more than once"));
             }

@@ -136,16 +136,18 @@ mod tests {
         }
     }
 
-    fn number(block: Block) -> Result<u64> {
-        // The earlier of two blocks takes longer.
-        std::thread::sleep(Duration::from_micros(if block.index.is_multiple_of(2) { 300 } else { 0 }));
-        Ok(block.index)
+    /// Decodes a block to its number; the earlier of two blocks takes longer.
+    fn number() -> impl Fn(Block) -> Result<u64> + Sync {
+        |block| {
+            std::thread::sleep(Duration::from_micros(if block.index.is_multiple_of(2) { 300 } else { 0 }));
+            Ok(block.index)
+        }
     }
 
     #[test]
     fn results_come_in_input_order() {
         let mut seen = Vec::new();
-        run(&mut blocks(200, None), &number, &mut |index| {
+        run(&mut blocks(200, None), &number(), &mut |index| {
             seen.push(index);
             Ok(())
         })
@@ -163,7 +165,7 @@ mod tests {
                     std::thread::sleep(Duration::from_micros(if block.index == bad { 500 } else { 0 }));
                     bail!("decode {}", block.index);
                 }
-                number(block)
+                number()(block)
             };
             let error = run(&mut blocks(100, None), &decode, &mut |index| {
                 seen.push(index);
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn a_reading_failure_comes_after_all_that_was_read() {
         let mut seen = 0;
-        let error = run(&mut blocks(100, Some(40)), &number, &mut |_| {
+        let error = run(&mut blocks(100, Some(40)), &number(), &mut |_| {
             seen += 1;
             Ok(())
         })
@@ -189,7 +191,7 @@ mod tests {
     #[test]
     fn a_consumer_that_fails_ends_the_reading() {
         let mut read = blocks(u64::MAX, None);
-        let error = run(&mut read, &number, &mut |index| if index == 9 { bail!("full") } else { Ok(()) });
+        let error = run(&mut read, &number(), &mut |index| if index == 9 { bail!("full") } else { Ok(()) });
         assert_eq!(error.unwrap_err().to_string(), "full");
         let next = read().unwrap().unwrap().index;
         assert!(next <= 10 + (rayon::current_num_threads() + SPARE_BLOCKS) as u64, "{next}");
@@ -223,12 +225,12 @@ mod tests {
         }
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(|_| {}));
-        let read = panics(|| run(&mut || panic!("reader"), &number, &mut |_| Ok(())));
+        let read = panics(|| run(&mut || panic!("reader"), &number(), &mut |_| Ok(())));
         let decode = panics(|| {
-            let decode = |block: Block| if block.index == 3 { panic!("decoder") } else { number(block) };
+            let decode = |block: Block| if block.index == 3 { panic!("decoder") } else { number()(block) };
             run(&mut blocks(100, None), &decode, &mut |_| Ok(()))
         });
-        let consume = panics(|| run(&mut blocks(100, None), &number, &mut |_| panic!("consumer")));
+        let consume = panics(|| run(&mut blocks(100, None), &number(), &mut |_| panic!("consumer")));
         std::panic::set_hook(hook);
         assert_eq!([read, decode, consume], ["reader", "decoder", "consumer"]);
     }

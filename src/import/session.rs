@@ -1,13 +1,13 @@
 //! Importing: each input is opened, bound to the table, decoded in parallel, and written in order.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 
 use super::archive::{Content, Member, visit};
-use super::block::{BlockOptions, BlockReader, Cut};
+use super::block::{BlockOptions, BlockReader, Cut, read_start};
 use super::fingerprint::{self, Fingerprint};
 use super::input::Source;
 use super::pipeline;
@@ -164,22 +164,22 @@ impl<'s> Session<'s> {
         .with_context(|| format!("cannot store '{name}'"))
     }
 
-    fn stream(&mut self, name: &str, file_name: &str, stream: Box<dyn Read + '_>) -> Result<Outcome> {
+    fn stream(&mut self, name: &str, file_name: &str, mut stream: Box<dyn Read + '_>) -> Result<Outcome> {
         let layout = &self.request.layout;
-        let options = BlockOptions {
+        let start = read_start(&mut stream)?;
+        let mut options = BlockOptions {
             encoding: layout.encoding.clone(),
-            skip: layout.skip as u64,
+            skip: layout.skip,
             footer: layout.footer,
-            ..BlockOptions::new(name)
+            cut: Cut::Lines,
         };
-        let mut reader = BlockReader::new(stream, options, self.stop)?;
-        let start = reader.head()?;
+        let text = self.start_text(&start, &options);
         let format = match layout.format {
             Some(format) => format,
-            None => sniff(start, file_name)?,
+            None => sniff(&text, file_name)?,
         };
-        let cut = self.cut(format, start)?;
-        reader.set_cut(&cut)?;
+        options.cut = self.cut(format, &text)?;
+        let mut reader = BlockReader::new(Box::new(Cursor::new(start).chain(stream)), options, self.stop)?;
         let mut head = Vec::new();
         extend_head(&mut reader, &mut head, 1)?;
         // What the first block does not settle, such as a timeframe or the order of day and month, the
@@ -206,6 +206,14 @@ impl<'s> Session<'s> {
             decoder.detect_timeframe(head)?;
         }
         Ok(decoder)
+    }
+
+    /// Returns the start of an input as the reader will see it: in UTF-8, behind the skipped lines.
+    fn start_text(&self, start: &[u8], options: &BlockOptions) -> Vec<u8> {
+        let lines = BlockReader::new(Box::new(start), options.clone(), self.stop)
+            .and_then(|mut reader| reader.next_block());
+        // What is no text may still be told by its bytes.
+        lines.ok().flatten().map_or_else(|| start.to_vec(), |block| block.bytes)
     }
 
     fn cut(&self, format: Format, start: &[u8]) -> Result<Cut> {

@@ -139,7 +139,7 @@ impl<R: Read> Read for Explained<R> {
 
 /// Returns an error of unpacking as "cut off" or "damaged"; those of the disk and of our own stay.
 pub(super) fn explain(err: io::Error, what: &str) -> io::Error {
-    let ours = err.get_ref().is_some_and(|inner| inner.is::<Failure>());
+    let ours = matches!(err.get_ref(), Some(inner) if inner.is::<Failure>());
     if ours || err.raw_os_error().is_some() || err.kind() == ErrorKind::Interrupted {
         return err;
     }
