@@ -32,7 +32,11 @@ pub fn bytes(size: u64) -> String {
 pub fn rate(rows: u64, elapsed: Duration) -> String {
     let nanos = elapsed.as_nanos().max(1);
     let rate = u64::try_from(u128::from(rows) * 1_000_000_000 / nanos).unwrap_or(u64::MAX);
-    if rate < 1_000 { format!("{rate} rows/s") } else { scaled(rate, &["k", "M", "G", "T", "P", "E"]) + " rows/s" }
+    if rate < 1_000 {
+        format!("{rate} rows/s")
+    } else {
+        scaled(rate, &["k", "M", "G", "T", "P", "E"]) + " rows/s"
+    }
 }
 
 /// Returns a time that passed: `0.35 ms`, `120 ms`, `1.24 s`, `2 min 05 s`, `3 h 07 min`.
@@ -64,7 +68,11 @@ fn scaled(number: u64, units: &[&str]) -> String {
             break;
         }
     }
-    let decimals = if rest < 9.995 { 2 } else if rest < 99.95 { 1 } else { 0 };
+    let decimals = match rest {
+        rest if rest < 9.995 => 2,
+        rest if rest < 99.95 => 1,
+        _ => 0,
+    };
     format!("{rest:.decimals$} {unit}")
 }
 

@@ -133,7 +133,9 @@ impl Ui {
     pub fn warning_about(&self, text: &str, items: &[String]) {
         let mut words = self.labelled("warning", text);
         for item in items {
-            words.push_str(&format!("  {}\n", visible(item)));
+            words.push_str("  ");
+            words.push_str(&visible(item));
+            words.push('\n');
         }
         self.say(Volume::Normal, &words);
     }
@@ -158,19 +160,19 @@ impl Ui {
         self.say(Volume::Quiet, &self.painted(&report(error)));
     }
 
-    fn say(&self, least: Volume, words: &str) {
+    fn say(self, least: Volume, words: &str) {
         if self.volume >= least {
             // When stderr is closed there is nobody left to tell.
             io::stderr().lock().write_all(words.as_bytes()).ok();
         }
     }
 
-    fn labelled(&self, label: &str, text: &str) -> String {
+    fn labelled(self, label: &str, text: &str) -> String {
         self.painted(&format!("{label}: {}\n", visible(text)))
     }
 
     /// Returns the words with the labels at the begin of their lines coloured.
-    fn painted(&self, words: &str) -> String {
+    fn painted(self, words: &str) -> String {
         if !self.color {
             return words.to_owned();
         }
@@ -203,7 +205,8 @@ mod tests {
     #[test]
     fn an_error_has_its_label_and_its_hint_coloured() {
         let ui = Ui { volume: Volume::Quiet, color: true };
-        let error = anyhow::Error::from(Failure::new("cannot open").hint("`barn info`")).context("cannot query");
+        let error =
+            anyhow::Error::from(Failure::new("cannot open").hint("`barn info`")).context("cannot query");
         assert_eq!(
             ui.painted(&report(&error)),
             "\x1b[1;31merror:\x1b[0m cannot query\n  caused by: cannot open\n\n\x1b[36mhint:\x1b[0m `barn info`\n"
@@ -213,7 +216,9 @@ mod tests {
     #[test]
     fn colour_follows_the_flag_then_the_environment_then_the_terminal() {
         let none = |_: &str| None;
-        let set = |wanted: &'static str, value: &'static str| move |name: &str| (name == wanted).then(|| value.into());
+        let set = |wanted: &'static str, value: &'static str| {
+            move |name: &str| (name == wanted).then(|| value.into())
+        };
         assert!(ColorChoice::Always.allows(|| false, set("NO_COLOR", "1")));
         assert!(!ColorChoice::Never.allows(|| true, none));
         assert!(ColorChoice::Auto.allows(|| true, none));

@@ -92,13 +92,12 @@ fn start(total: Option<u64>) -> ProgressBar {
 }
 
 fn line(rows: u64, bytes: u64, total: Option<u64>, elapsed: Duration) -> String {
-    let mut line = format!("{}  {}", figures::count(rows, "row"), figures::rate(rows, elapsed));
+    let line = format!("{}  {}", figures::count(rows, "row"), figures::rate(rows, elapsed));
     match total {
-        Some(total) => line.push_str(&format!("  {} of {}", figures::bytes(bytes), figures::bytes(total))),
-        None if bytes > 0 => line.push_str(&format!("  {}", figures::bytes(bytes))),
-        None => {}
+        Some(total) => format!("{line}  {} of {}", figures::bytes(bytes), figures::bytes(total)),
+        None if bytes > 0 => format!("{line}  {}", figures::bytes(bytes)),
+        None => line,
     }
-    line
 }
 
 #[cfg(test)]

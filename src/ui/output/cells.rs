@@ -3,14 +3,14 @@
 
 use anyhow::{Context as _, Result};
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray as _, BooleanArray, LargeBinaryArray, LargeStringArray, RecordBatch, StringArray,
-    StringViewArray,
+    Array as _, ArrayRef, AsArray as _, BooleanArray, LargeBinaryArray, LargeStringArray, RecordBatch,
+    StringArray, StringViewArray,
 };
 use datafusion::arrow::buffer::{NullBuffer, ScalarBuffer};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Float32Type, Float64Type, Int64Type, IntervalUnit, Time64NanosecondType,
-    TimeUnit, UInt64Type,
+    DataType, Date32Type, Date64Type, Float32Type, Float64Type, Int64Type, IntervalUnit,
+    Time64NanosecondType, TimeUnit, UInt64Type,
 };
 
 use super::json::{Json, write_string};
@@ -101,7 +101,9 @@ impl Column {
         }
         match &mut self.cells {
             Cells::Null => dialect.null(out),
-            Cells::Boolean(values) => out.extend_from_slice(if values.value(row) { b"true" } else { b"false" }),
+            Cells::Boolean(values) => {
+                out.extend_from_slice(if values.value(row) { b"true" } else { b"false" })
+            }
             Cells::Integer(values) => write_integer(values[row], out),
             Cells::Unsigned(values) => write_integer(values[row], out),
             Cells::Double(values) if values[row].is_finite() => write_double(values[row], out),
@@ -162,7 +164,10 @@ impl Cells {
             DataType::Utf8 => Self::Text(array.as_string().clone()),
             DataType::LargeUtf8 => Self::LargeText(array.as_string().clone()),
             DataType::Utf8View => Self::TextView(array.as_string_view().clone()),
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_) => {
                 Self::Binary(cast(array, &DataType::LargeBinary)?.as_binary().clone())
             }
             DataType::Date32 => {
@@ -171,7 +176,10 @@ impl Cells {
             }
             DataType::Date64 => {
                 let millis = array.as_primitive::<Date64Type>().values();
-                Self::Date(millis.iter().map(|millis| millis.div_euclid(86_400_000)).collect(), Days::default())
+                Self::Date(
+                    millis.iter().map(|millis| millis.div_euclid(86_400_000)).collect(),
+                    Days::default(),
+                )
             }
             DataType::Timestamp(unit, zone) => {
                 let zone = if zone.is_some() { Zone::Utc } else { Zone::Naive };
@@ -182,9 +190,9 @@ impl Cells {
                 Self::Time(nanos.as_primitive::<Time64NanosecondType>().values().clone())
             }
             DataType::Duration(unit) => Self::Duration(integers(array)?, *unit),
-            DataType::Interval(IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano) => {
-                Self::Word(cast(array, &DataType::Utf8)?.as_string().clone())
-            }
+            DataType::Interval(
+                IntervalUnit::YearMonth | IntervalUnit::DayTime | IntervalUnit::MonthDayNano,
+            ) => Self::Word(cast(array, &DataType::Utf8)?.as_string().clone()),
             _ => Self::new_nested(array)?,
         })
     }
@@ -210,7 +218,9 @@ impl Cells {
             DataType::Struct(fields) => {
                 let columns = array.as_struct().columns().iter().map(Column::new);
                 let names = fields.iter().map(|field| field.name().clone());
-                Self::Struct(names.zip(columns).map(|(name, column)| Ok((name, column?))).collect::<Result<_>>()?)
+                Self::Struct(
+                    names.zip(columns).map(|(name, column)| Ok((name, column?))).collect::<Result<_>>()?,
+                )
             }
             _ => anyhow::bail!("this type has no text form"),
         })

@@ -70,13 +70,13 @@ impl Dialect for Fields {
 }
 
 impl Fields {
-    /// The whole text is looked at without a branch per byte, which the compiler turns into vector
-    /// instructions; fields are short, and a call of memchr costs more than they do.
+    // The whole text is looked at without a branch per byte, which the compiler turns into vector
+    // instructions; fields are short, and a call of memchr costs more than they do.
+    #[expect(clippy::needless_bitwise_bool, reason = "`||` would branch at every byte")]
     fn has_special(&self, text: &[u8]) -> bool {
-        let special = |byte: u8| {
-            (byte == self.delimiter) | (byte == b'"') | (byte == b'\n') | (byte == b'\r')
-        };
-        text.iter().fold(false, |found, byte| found | special(*byte))
+        let is_special =
+            |byte: u8| (byte == self.delimiter) | (byte == b'"') | (byte == b'\n') | (byte == b'\r');
+        text.iter().fold(false, |found, byte| found | is_special(*byte))
     }
 }
 

@@ -105,9 +105,9 @@ impl Grid {
         self.columns - self.lanes.iter().filter(|lane| lane.place.is_some()).count()
     }
 
-    /// Appends text in the colour `code`, where colour is allowed.
+    /// Appends text in the style `code`, where colour is allowed.
     fn paint(&self, code: &str, text: &[u8], out: &mut Vec<u8>) {
-        if self.color && !text.is_empty() {
+        if self.color && !code.is_empty() && !text.is_empty() {
             out.extend_from_slice(format!("\x1b[{code}m").as_bytes());
             out.extend_from_slice(text);
             out.extend_from_slice(b"\x1b[0m");
@@ -131,14 +131,14 @@ impl Grid {
 
     fn put(&self, lane: &Lane, text: &mut Vec<u8>, code: &str, out: &mut Vec<u8>) {
         let mut width = width_of(text);
-        if width > lane.width && (lane.is_text || lane.name.as_bytes() == text.as_slice()) {
+        if width > lane.width && lane.is_text {
             width = cut(text, lane.width);
         }
         let space = lane.width.saturating_sub(width);
         if lane.is_number {
             pad(space, out);
         }
-        if code.is_empty() { out.extend_from_slice(text) } else { self.paint(code, text, out) }
+        self.paint(code, text, out);
         if !lane.is_number {
             pad(space, out);
         }
@@ -188,15 +188,12 @@ impl Layout for Grid {
             let mut next = columns.iter_mut();
             self.line(out, |lane, out| {
                 cell.clear();
-                let code = match next.next() {
-                    Some(Some(column)) => {
-                        column.write(row, &Visible, &mut cell);
-                        if column.is_null(row) { "2" } else { "" }
-                    }
-                    _ => {
-                        cell.extend_from_slice("…".as_bytes());
-                        "2"
-                    }
+                let code = if let Some(Some(column)) = next.next() {
+                    column.write(row, &Visible, &mut cell);
+                    if column.is_null(row) { "2" } else { "" }
+                } else {
+                    cell.extend_from_slice("…".as_bytes());
+                    "2"
                 };
                 self.put(lane, &mut cell, code, out);
             });
@@ -205,11 +202,11 @@ impl Layout for Grid {
     }
 
     fn tail(&self, rows: u64, out: &mut Vec<u8>) {
-        let mut text = format!("({}", figures::count(rows, "row"));
-        if self.hidden() > 0 {
-            text.push_str(&format!(", {} of {} columns hidden", self.hidden(), self.columns));
-        }
-        text.push(')');
+        let rows = figures::count(rows, "row");
+        let text = match self.hidden() {
+            0 => format!("({rows})"),
+            hidden => format!("({rows}, {hidden} of {} columns hidden)", self.columns),
+        };
         self.paint("2", text.as_bytes(), out);
         out.push(b'\n');
     }
@@ -243,7 +240,12 @@ impl Dialect for Visible {
 fn is_text(kind: &DataType) -> bool {
     match kind {
         DataType::Dictionary(_, values) => is_text(values),
-        kind => kind.is_string() || kind.is_binary() || kind.is_nested(),
+        kind => {
+            kind.is_string()
+                || kind.is_binary()
+                || kind.is_nested()
+                || matches!(kind, DataType::FixedSizeBinary(_))
+        }
     }
 }
 

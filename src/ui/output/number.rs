@@ -8,21 +8,40 @@ pub(super) fn write_double(value: f64, out: &mut Vec<u8>) {
     let size = value.abs();
     // zmij and `{:?}` change to an exponent at other sizes and write it differently.
     if (1e-4..1e16).contains(&size) || size == 0.0 {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-    } else {
-        write_debug(value, out);
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format_finite(value);
+        // 15 digits are never half way between two doubles.
+        if text.len() <= 16 || !is_half_way(value, text) {
+            return out.extend_from_slice(text.as_bytes());
+        }
     }
+    write_debug(value, out);
 }
 
 /// Appends a single as `{:?}` writes it.
 pub(super) fn write_single(value: f32, out: &mut Vec<u8>) {
     let size = value.abs();
-    // zmij changes to an exponent at 1e7 already.
     if (1e-4..1e7).contains(&size) || size == 0.0 {
-        out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-    } else {
-        write_debug(value, out);
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format_finite(value);
+        // 6 digits are never half way between two singles.
+        if text.len() <= 7 || !is_half_way(f64::from(value), text) {
+            return out.extend_from_slice(text.as_bytes());
+        }
     }
+    write_debug(value, out);
+}
+
+/// Returns whether the value may lie exactly half way between two texts of this length, where zmij takes
+/// the even digit and `{:?}` the upper one: 3810304.25 in single precision is 3810304.2 or 3810304.3.
+///
+/// With `n` digits after the point, twice the value times 10ⁿ must be odd, and so must be the value times
+/// 2ⁿ⁺¹, a product that is exact.
+fn is_half_way(value: f64, text: &str) -> bool {
+    let digits = text.len() - text.find('.').map_or(text.len(), |point| point + 1);
+    let power = u64::try_from(digits).unwrap_or(0) + 1;
+    let scaled = value * f64::from_bits((1_023 + power) << 52);
+    (scaled % 2.0).abs() == 1.0
 }
 
 fn write_debug(value: impl Debug, out: &mut Vec<u8>) {
@@ -110,6 +129,21 @@ mod tests {
         #[test]
         fn doubles_of_usual_size_agree_with_debug(value in -1e17..1e17) {
             prop_assert_eq!(double(value), format!("{value:?}"));
+        }
+
+        #[test]
+        fn doubles_half_way_between_two_texts_agree_with_debug(value in any::<i64>(), bits in 0..60) {
+            #[expect(clippy::cast_precision_loss, reason = "any double will do")]
+            let value = value as f64 / 2_f64.powi(bits);
+            prop_assert_eq!(double(value), format!("{value:?}"));
+        }
+
+        #[test]
+        fn singles_widened_to_doubles_agree_with_debug(mantissa in any::<i32>(), scale in 0..8) {
+            #[expect(clippy::cast_precision_loss, reason = "any single will do")]
+            let value = mantissa as f32 / 10_f32.powi(scale);
+            prop_assert_eq!(double(value.into()), format!("{:?}", f64::from(value)));
+            prop_assert_eq!(single(value), format!("{value:?}"));
         }
 
         #[test]

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array as _, ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use datafusion::parquet::arrow::ArrowWriter;
@@ -39,8 +39,7 @@ impl<'a> Parquet<'a> {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .build();
-        let options =
-            ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(out, Arc::clone(&schema), options)
             .context("cannot write the Parquet file")?;
         Ok(Self { schema, writer })
@@ -53,7 +52,11 @@ impl Sink for Parquet<'_> {
         let columns = columns
             .map(|(field, array)| {
                 convert(array, field.data_type()).with_context(|| {
-                    let message = format!("cannot write column '{}' of type {} to Parquet", field.name(), array.data_type());
+                    let message = format!(
+                        "cannot write column '{}' of type {} to Parquet",
+                        field.name(),
+                        array.data_type()
+                    );
                     Failure::new(message).hint("`--format arrow` keeps every type as it is")
                 })
             })
