@@ -42,7 +42,9 @@ pub(super) fn translate(error: DataFusionError, stage: Stage) -> Error {
             Ok(carried) => carried.0.context("cannot run the query"),
             Err(other) => anyhow!(other).context("cannot run the query"),
         },
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => translate(*inner, stage),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
+            translate(*inner, stage)
+        }
         DataFusionError::Collection(errors) => match errors.into_iter().next() {
             Some(first) => translate(first, stage),
             None => anyhow!("cannot run the query"),
@@ -87,7 +89,8 @@ fn first_part(text: &str) -> &str {
 
 fn out_of_memory(bytes: usize) -> Failure {
     const MIB: usize = 1 << 20;
-    let have = if bytes.is_multiple_of(MIB) { format!("{} MiB", bytes / MIB) } else { format!("{bytes} bytes") };
+    let have =
+        if bytes.is_multiple_of(MIB) { format!("{} MiB", bytes / MIB) } else { format!("{bytes} bytes") };
     let more = bytes.saturating_mul(4).div_ceil(MIB);
     Failure::new(format!("cannot run the query within {have} of memory"))
         .hint(format!("raise the limit with `--memory {more}MiB`"))
@@ -140,10 +143,7 @@ mod tests {
         let error = carry(Failure::usage("cannot read").hint("`x`").into());
         let back = translate(DataFusionError::Context("x".to_owned(), Box::new(error)), Stage::Running(None));
         assert_eq!(exit_code(&back), 2);
-        assert_eq!(
-            report(&back),
-            "error: cannot run the query\n  caused by: cannot read\n\nhint: `x`\n"
-        );
+        assert_eq!(report(&back), "error: cannot run the query\n  caused by: cannot read\n\nhint: `x`\n");
     }
 
     #[test]

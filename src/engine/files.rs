@@ -32,7 +32,8 @@ pub(super) fn check_name<'a>(name: &str, mut tables: impl Iterator<Item = &'a st
 
 /// Makes a file a table of the session.
 pub(super) async fn register(context: &SessionContext, name: &str, file: &Path) -> Result<()> {
-    let table = open(context, file).await.with_context(|| format!("cannot read file '{}'", file.display()))?;
+    let table =
+        open(context, file).await.with_context(|| format!("cannot read file '{}'", file.display()))?;
     context.register_table(name, Arc::new(table)).map_err(|err| translate(err, Stage::Planning))?;
     Ok(())
 }

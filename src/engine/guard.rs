@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use anyhow::{Result, bail};
-use datafusion::sql::sqlparser::ast;
-use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::common::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::error::Failure;
 
@@ -15,7 +15,8 @@ use crate::error::Failure;
 ///
 /// A syntax error, a statement that does more than read, and a text without a statement are usage errors.
 pub(super) fn parse(sql: &str) -> Result<VecDeque<Statement>> {
-    let statements = match DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements()) {
+    let statements = match DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements())
+    {
         Ok(statements) => statements,
         Err(err) => bail!(Failure::usage(format!("cannot parse the query: {}", syntax(&err)))),
     };
@@ -42,7 +43,8 @@ fn syntax(error: &DataFusionError) -> String {
         },
         other => other.strip_backtrace(),
     };
-    let text = text.strip_prefix("Expected: ").map_or_else(|| text.clone(), |rest| format!("expected {rest}"));
+    let text =
+        text.strip_prefix("Expected: ").map_or_else(|| text.clone(), |rest| format!("expected {rest}"));
     match text.split_once(" at Line: ") {
         Some((what, place)) => format!("{what} at line {}", place.replace("Column: ", "column ")),
         None => text,
@@ -165,8 +167,8 @@ mod tests {
     #[test]
     fn a_syntax_error_names_its_place() {
         assert_eq!(
-            message("SELECT FROM FROM"),
-            "cannot parse the query: expected end of statement, found: FROM at line 1, column 13"
+            message("SELECT a FROM b c d"),
+            "cannot parse the query: expected end of statement, found: d at line 1, column 19"
         );
         assert_eq!(
             message("SELECT\n 'abc"),

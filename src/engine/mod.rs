@@ -9,6 +9,7 @@ mod files;
 mod functions;
 mod guard;
 mod hot;
+mod nanos;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,8 @@ use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::resolve::resolve_table_references;
 
-pub use answer::{Answer, Next};
 use answer::Threads;
+pub use answer::{Answer, Next};
 use failure::{Stage, translate, unknown_table};
 use hot::HotTable;
 use rows::Rows;
@@ -149,11 +150,11 @@ impl Session {
 
 /// Refuses a plan that would change something, should its text have passed.
 fn only_reads(plan: &LogicalPlan) -> Result<()> {
-    let options =
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     match options.verify_plan(plan) {
         Ok(()) => Ok(()),
-        Err(err) => Err(translate(err, Stage::Planning).context(Failure::usage("cannot run the query: queries only read"))),
+        Err(err) => Err(translate(err, Stage::Planning)
+            .context(Failure::usage("cannot run the query: queries only read"))),
     }
 }
 
@@ -172,6 +173,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_config(config)
         .with_runtime_env(environment.build_arc()?)
         .with_default_features()
+        .with_analyzer_rule(Arc::new(nanos::ExactNanos))
         .build();
     let context = SessionContext::new_with_state(state);
     functions::register(&context);

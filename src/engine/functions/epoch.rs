@@ -71,8 +71,13 @@ impl ScalarUDFImpl for Epoch {
         compute(args.args, args.number_rows, move |arrays| {
             let times = arrays[0].as_primitive::<TimestampMicrosecondType>();
             Ok(match unit {
-                #[allow(clippy::cast_precision_loss, reason = "2^53 microseconds reach the year 2255; DuckDB rounds too")]
-                Unit::Seconds => Arc::new(times.unary::<_, Float64Type>(|micros| micros as f64 / 1e6)) as ArrayRef,
+                #[allow(
+                    clippy::cast_precision_loss,
+                    reason = "2^53 microseconds reach the year 2255; DuckDB rounds too"
+                )]
+                Unit::Seconds => {
+                    Arc::new(times.unary::<_, Float64Type>(|micros| micros as f64 / 1e6)) as ArrayRef
+                }
                 Unit::Millis => Arc::new(times.unary::<_, Int64Type>(|micros| micros.div_euclid(1_000))),
             })
         })

@@ -59,7 +59,11 @@ impl AggregateUDFImpl for Extreme {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         if types.len() != 2 {
-            return plan_err!("{} takes a value and what it is ordered by, found {} arguments", self.name, types.len());
+            return plan_err!(
+                "{} takes a value and what it is ordered by, found {} arguments",
+                self.name,
+                types.len()
+            );
         }
         Ok(types.to_vec())
     }

@@ -244,7 +244,8 @@ mod tests {
 
     #[test]
     fn each_letter_has_its_meaning() {
-        let time = (days_from_civil(2024, 3, 5) * 86_400 + 13 * 3_600 + 4 * 60 + 9) * MICROS_PER_SECOND + 70_080;
+        let time =
+            (days_from_civil(2024, 3, 5) * 86_400 + 13 * 3_600 + 4 * 60 + 9) * MICROS_PER_SECOND + 70_080;
         for (letters, text) in [
             ("%Y-%m-%d %H:%M:%S.%f", "2024-03-05 13:04:09.070080"),
             ("%j %a %A %b %B %y", "065 Tue Tuesday Mar March 24"),

@@ -2,9 +2,7 @@
 
 use datafusion::arrow::datatypes::IntervalMonthDayNano;
 
-use crate::model::time::{
-    MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, days_from_civil,
-};
+use crate::model::time::{MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, days_from_civil};
 
 /// The width of a bucket; always above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +31,9 @@ impl Width {
 
     /// Reads `5 minutes`, `1h`, `1 hour 30 minutes`, `1mo`.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let invalid = || format!("invalid time bucket '{text}': expected a number and a unit, as in '5 minutes' or '1h'");
+        let invalid = || {
+            format!("invalid time bucket '{text}': expected a number and a unit, as in '5 minutes' or '1h'")
+        };
         let (mut months, mut micros) = (0i64, Some(0i64));
         let mut rest = text.trim();
         if rest.is_empty() {
@@ -136,7 +136,9 @@ mod tests {
 
     #[test]
     fn other_widths_are_refused() {
-        for text in ["", "5", "m", "-5m", "5 parsecs", "1M", "0m", "1 month 1 day", "99999999999999d", "5m,", "1.5h"] {
+        for text in
+            ["", "5", "m", "-5m", "5 parsecs", "1M", "0m", "1 month 1 day", "99999999999999d", "5m,", "1.5h"]
+        {
             assert!(Width::parse(text).is_err(), "{text}");
         }
     }
@@ -149,8 +151,8 @@ mod tests {
             ("5m", at(day, 9 * 60 + 34), "2024-02-29T09:30:00Z"),
             ("1d", at(day, 1), "2024-02-29T00:00:00Z"),
             ("1w", at(day, 0), "2024-02-26T00:00:00Z"),
-            ("2w", at(day, 0), "2024-02-19T00:00:00Z"),
-            ("7h", at(day, 0), "2024-02-28T19:00:00Z"),
+            ("2w", at(day + 5, 0), "2024-02-26T00:00:00Z"),
+            ("7h", at(day, 0), "2024-02-28T22:00:00Z"),
             ("1mo", at(day, 1), "2024-02-01T00:00:00Z"),
             ("3mo", at(day, 0), "2024-01-01T00:00:00Z"),
             ("5y", at(day, 0), "2020-01-01T00:00:00Z"),

@@ -105,7 +105,8 @@ impl DisplayAs for HotScan {
         if !self.range.is_open() {
             write!(f, ", ts={}", self.range)?;
         }
-        let columns = self.layout.schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();
+        let columns =
+            self.layout.schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();
         write!(f, ", columns=[{}]", columns.join(", "))?;
         if let Some(limit) = self.limit {
             write!(f, ", limit={limit}")?;

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions, UInt32Array};
+use datafusion::arrow::array::{
+    Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions, UInt32Array,
+};
 use datafusion::arrow::compute::kernels::cmp::not_distinct;
 use datafusion::arrow::compute::{filter_record_batch, prep_null_mask_filter, take};
 use datafusion::common::ScalarValue;
@@ -127,7 +129,10 @@ impl Run {
 }
 
 /// Returns a batch that has only a number of rows.
-pub(super) fn only_rows(schema: &datafusion::arrow::datatypes::SchemaRef, rows: usize) -> Result<RecordBatch> {
+pub(super) fn only_rows(
+    schema: &datafusion::arrow::datatypes::SchemaRef,
+    rows: usize,
+) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options)?)
 }

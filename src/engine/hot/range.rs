@@ -179,9 +179,13 @@ mod tests {
 
     #[test]
     fn a_literal_between_two_microseconds_rounds_away_from_what_is_excluded() {
-        for (literal, at_least, above, below, at_most) in
-            [(2_000, 2, 3, 2, 3), (2_001, 3, 3, 3, 3), (1_999, 2, 2, 2, 2), (-1, 0, 0, 0, 0), (-1_000, -1, 0, -1, 0)]
-        {
+        for (literal, at_least, above, below, at_most) in [
+            (2_000, 2, 3, 2, 3),
+            (2_001, 3, 3, 3, 3),
+            (1_999, 2, 2, 2, 2),
+            (-1, 0, 0, 0, 0),
+            (-1_000, -1, 0, -1, 0),
+        ] {
             let ts = || col("ts");
             assert_eq!(of(&ts().gt_eq(nanos(literal))), range(Some(at_least), None), "{literal}");
             assert_eq!(of(&ts().gt(nanos(literal))), range(Some(above), None), "{literal}");

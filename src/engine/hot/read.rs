@@ -46,10 +46,14 @@ impl Job {
         }
     }
 
+    /// Returns the limit if it is small: a second thread would only read what nobody wants.
+    fn few_rows(&self) -> Option<usize> {
+        self.limit.filter(|limit| *limit <= BATCH_ROWS)
+    }
+
     /// Starts to read and returns the rows.
     fn start(self) -> Reader {
-        // A few rows are soon read; a second thread would only read what nobody wants.
-        let threads = if self.limit.is_some_and(|limit| limit <= BATCH_ROWS) { 1 } else { self.threads };
+        let threads = if self.few_rows().is_some() { 1 } else { self.threads };
         let (tasks, receivers) = divide(self.keys.len(), self.range, threads);
         let queue = Arc::new(Queue::new(tasks));
         let left = self.limit;
@@ -129,9 +133,11 @@ impl Reader {
 
 /// Reads tasks until there are none.
 fn work(job: &Job, queue: &Queue) {
+    let mut read = 0;
     while let Some(task) = queue.take() {
         let sender = task.sender.clone();
-        let (rest, end) = match Part::new(job, queue, task).read() {
+        let mut part = Part::new(job, queue, task);
+        let (rest, end) = match part.read() {
             Ok(rest) => {
                 let (tasks, receivers) = rest.into_iter().unzip();
                 (tasks, Message::End(receivers))
@@ -139,8 +145,10 @@ fn work(job: &Job, queue: &Queue) {
             Err(err) => (Vec::new(), Message::Batch(Err(carry(err)))),
         };
         queue.end(rest);
+        read += part.read;
         // Without a receiver nobody wants the rows any more.
-        if sender.blocking_send(end).is_err() {
+        let is_gone = sender.blocking_send(end).is_err();
+        if is_gone || job.few_rows().is_some_and(|limit| read >= limit) {
             queue.stop();
         }
     }
@@ -169,7 +177,7 @@ impl<'a> Part<'a> {
     }
 
     /// Reads the task up to its share and returns what is left as tasks.
-    fn read(mut self) -> Result<Vec<(Task, Receiver<Message>)>> {
+    fn read(&mut self) -> Result<Vec<(Task, Receiver<Message>)>> {
         if self.job.layout.fields.is_empty() {
             self.count()?;
             return Ok(Vec::new());
@@ -285,7 +293,8 @@ impl<'a> Part<'a> {
     }
 
     fn progress(&self, series: usize, at: Resume, rows: usize) -> Result<Option<Progress>> {
-        let Some((first, last)) = self.job.rows.extent(&self.job.table.name, self.job.keys.ids[series])? else {
+        let Some((first, last)) = self.job.rows.extent(&self.job.table.name, self.job.keys.ids[series])?
+        else {
             return Ok(None);
         };
         let start = match self.task.behind {
@@ -296,4 +305,3 @@ impl<'a> Part<'a> {
         Ok(Some(Progress { rows, start, at, last }))
     }
 }
-
