@@ -4,16 +4,33 @@
 //! them, decides which field feeds which column and what the times mean, and is then shared by all
 //! threads: [`Decoder::decode`] turns one block into one frame, and what does not fit into rejects.
 
+mod alias;
+mod bind;
+mod cell;
+mod clock;
+mod csv;
 mod decoder;
+mod detect;
+mod fields;
 mod format;
+mod infer;
+mod json;
 mod layout;
+mod moment;
+mod number;
 mod parquet;
+mod path;
+mod pattern;
+mod plan;
+mod rows;
+mod timeframe;
 
 use crate::frame::Frame;
 use crate::model::ColumnType;
 
-pub use decoder::{Decoder, infer};
+pub use decoder::Decoder;
 pub use format::{Format, sniff};
+pub use infer::infer;
 pub use layout::{At, Entry, Layout, Since, Thousands, Unit};
 pub use parquet::{ParquetDecoder, infer_parquet};
 
@@ -77,3 +94,6 @@ pub struct Misfit {
 
 /// Bytes of a rejected record that are kept: enough to recognise it.
 pub const REJECT_BYTES: usize = 4_096;
+
+#[cfg(test)]
+mod tests;
