@@ -78,12 +78,15 @@ fn format(file: &Path) -> Result<Arc<dyn FileFormat>> {
 
 /// Returns the URL of an absolute path; a plain path would be taken for a pattern if it has a `*` or `[`.
 fn file_url(path: &Path) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut url = "file://".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
-            byte if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
-            byte => url.push_str(&format!("%{byte:02X}")),
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            let digits = [byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)]));
+            url.push('%');
+            url.extend(digits);
         }
     }
     url
