@@ -137,6 +137,7 @@ fn files_stand_beside_the_tables() {
     let files = vec![
         ("positions".to_owned(), write("odd [name] 100%*.CSV", "symbol,size\nAAA,2\nBBB,3.5\n")),
         ("notes".to_owned(), write("notes.jsonl", "{\"symbol\":\"AAA\",\"note\":\"x\"}\n")),
+        ("pairs".to_owned(), write("array.json", " [{\"a\":1},\n{\"a\":2}]")),
         ("tabbed".to_owned(), write("t.tsv", "a\tb\n1\t\"x\ny\"\n")),
     ];
     let with = |files: &[(String, std::path::PathBuf)]| {
@@ -147,6 +148,7 @@ fn files_stand_beside_the_tables() {
     let engine = with(&files).unwrap();
     let sql = "SELECT b.symbol, sum(open * size), min(note), min(b) FROM bars b JOIN positions USING (symbol) JOIN notes USING (symbol) CROSS JOIN tabbed GROUP BY 1";
     assert_eq!(rows(&engine, sql), "AAA|6.0|x|x\ny");
+    assert_eq!(rows(&engine, "SELECT sum(a) FROM pairs"), "3");
     let refusal = |name: &str, path: std::path::PathBuf| match with(&[(name.to_owned(), path)]) {
         Ok(_) => panic!("{name} is taken"),
         Err(err) => report(&err),

@@ -89,6 +89,24 @@ fn other_conditions_are_left_to_datafusion_and_hold() {
 }
 
 #[test]
+fn conditions_with_subqueries_hold() {
+    let (engine, _) = bars();
+    for (condition, count) in [
+        ("symbol = (SELECT max(symbol) FROM bars)", "400"),
+        ("symbol IN (SELECT symbol FROM bars WHERE open = 5 AND symbol < 'C')", "800"),
+        ("symbol NOT IN (SELECT 'AAA')", "800"),
+        ("ts = (SELECT max(ts) FROM bars)", "3"),
+        ("ts > (SELECT max(ts) FROM bars b WHERE b.symbol = bars.symbol) - INTERVAL '2 days'", "6"),
+        ("EXISTS (SELECT 1 FROM bars b WHERE b.symbol > bars.symbol)", "800"),
+        ("symbol = (SELECT 'BBB') AND source = (SELECT 'file')", "400"),
+        ("random() < 2 AND symbol = 'AAA' AND (symbol = 'AAA') = (random() < 2)", "400"),
+    ] {
+        let sql = format!("SELECT count(*) FROM bars WHERE {condition}");
+        assert_eq!(rows(&engine, &sql), count, "{sql}");
+    }
+}
+
+#[test]
 fn the_order_of_the_key_needs_no_sort() {
     let (engine, _) = bars();
     for (sql, is_sorted) in [
