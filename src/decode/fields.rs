@@ -175,7 +175,7 @@ fn named(columns: &[String], width: usize) -> Vec<String> {
 }
 
 fn of_csv(layout: &Layout, head: &[Block]) -> (Vec<String>, csv::CsvReading) {
-    let delimiter = csv::delimiter(layout, head);
+    let delimiter = csv::delimiter(layout, head.first().map_or(&[], |block| &block.bytes));
     let first = csv::first_record(delimiter, head);
     let has_header = layout.header.unwrap_or(layout.columns.is_empty());
     let names = match (has_header, layout.columns.is_empty()) {

@@ -168,6 +168,33 @@ impl Layout {
         Self::from_table(table).context(Failure::usage("cannot read layout"))
     }
 
+    /// Reads the layout `[layout.NAME]` of a configuration, if it has one.
+    pub fn parse_named(text: &str, name: &str) -> Result<Option<Self>> {
+        let mut config: Table = toml::from_str(text).context(Failure::usage("cannot read layout"))?;
+        match config.remove("layout") {
+            Some(Value::Table(mut layouts)) => match layouts.remove(name) {
+                Some(Value::Table(table)) => {
+                    Self::from_table(table).map(Some).context(Failure::usage("cannot read layout"))
+                }
+                _ => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the columns that `[map]` feeds from a field of the input.
+    pub fn fed_by(&self, field: &str) -> Vec<&str> {
+        fn names(at: &At, field: &str) -> bool {
+            match at {
+                At::Name(name) => name.eq_ignore_ascii_case(field),
+                At::First(several) => several.iter().any(|at| names(at, field)),
+                At::Index(_) => false,
+            }
+        }
+        let feeds = |entry: &Entry| entry.at.as_ref().is_some_and(|at| names(at, field));
+        self.map.iter().filter(|(_, entry)| feeds(entry)).map(|(column, _)| column.as_str()).collect()
+    }
+
     /// Sets the format by its word; `tsv` also sets the delimiter, `auto` leaves it to the content.
     pub fn set_format(&mut self, word: &str) -> Result<()> {
         self.format = Some(match word {

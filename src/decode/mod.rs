@@ -26,8 +26,9 @@ mod rows;
 mod timeframe;
 
 use crate::frame::Frame;
-use crate::model::ColumnType;
+use crate::model::{ColumnType, Reject};
 
+pub use csv::delimiter;
 pub use decoder::Decoder;
 pub use format::{Format, sniff};
 pub use infer::infer;
@@ -70,17 +71,6 @@ pub struct Decoded {
     pub rejects: Vec<Reject>,
     /// Value columns of the table that are too narrow for a record, each once.
     pub misfits: Vec<Misfit>,
-}
-
-/// A record that could not be typed or keyed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// The line of its start, from 1; for Parquet its row.
-    pub line: u64,
-    /// Why it does not fit.
-    pub reason: String,
-    /// Its text, cut at [`REJECT_BYTES`].
-    pub text: String,
 }
 
 /// A value column that a record does not fit, and the type that would hold it.

@@ -16,7 +16,7 @@ use super::writer::{Limits, Widen, Writer};
 use crate::decode::{Block, Decoder, Format, Input, Layout, ParquetDecoder, delimiter, infer, infer_parquet, sniff};
 use crate::error::{Failure, Kind};
 use crate::frame::ParquetFile;
-use crate::model::{Column, Counts, OnConflict, Table, nearest};
+use crate::model::{Column, ColumnType, Counts, OnConflict, Table, nearest};
 use crate::store::Store;
 
 /// Bytes of an input that decide its timeframe, and the types of a table made from it.
@@ -321,19 +321,30 @@ impl<'s> Session<'s> {
 
     /// Adds the fields of an input to what is known of this import's columns.
     fn infer(&mut self, fields: &[(String, Column)]) {
-        let known = self.store.table(&self.request.table);
         for (header, column) in fields {
-            let is_known = self.inferred.iter().any(|other| other.name == column.name)
-                || known.is_some_and(|table| table.columns().iter().any(|other| other.name == column.name));
-            if !is_known && !self.feeds_column(header, column) {
-                self.inferred.push(column.clone());
+            match self.request.layout.fed_by(header).as_slice() {
+                [] => self.know(column.clone()),
+                names => {
+                    for name in names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>() {
+                        self.know(Column { name, ..column.clone() });
+                    }
+                }
             }
+        }
+        // What the layout or a flag gives to every row of an input is text.
+        for name in self.request.layout.set.keys().cloned().collect::<Vec<_>>() {
+            self.know(Column::value(&name, ColumnType::Text));
         }
     }
 
-    /// Whether a field feeds a column of another name, as the time does.
-    fn feeds_column(&self, header: &str, column: &Column) -> bool {
-        self.request.layout.feeds(header) || self.request.layout.feeds(&column.name)
+    fn know(&mut self, column: Column) {
+        let table = self.store.table(&self.request.table);
+        let is_known = column.name == "ts"
+            || self.inferred.iter().any(|other| other.name == column.name)
+            || table.is_some_and(|table| table.columns().iter().any(|other| other.name == column.name));
+        if !is_known {
+            self.inferred.push(column);
+        }
     }
 }
 
