@@ -231,7 +231,7 @@ impl Snapshot {
         self.with(|connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT coalesce(sum(pgsize), 0) FROM dbstat
-                 WHERE aggregate AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name IN (?1, ?2))",
+                 WHERE aggregate = TRUE AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name IN (?1, ?2))",
             )?;
             let names = [format!("{table}_rows"), format!("{table}_series")];
             let bytes: i64 = statement.query_row(names, |row| row.get(0))?;
