@@ -352,7 +352,7 @@ impl Done {
     }
 
     /// Checks something about the command; all that is known about it is printed where it does not hold.
-    pub(crate) fn check(&self, holds: bool, what: &str) {
+    pub(crate) fn check(&self, holds: bool, what: &str) -> &Self {
         assert!(
             holds,
             "{what}\n--- command\n{}\n--- folder\n{}--- stdout\n{}\n--- stderr\n{}",
@@ -361,6 +361,7 @@ impl Done {
             cut(&self.stdout()),
             cut(&self.stderr),
         );
+        self
     }
 }
 
