@@ -98,11 +98,10 @@ fn a_query_while_rows_are_written_sees_whole_transactions() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut ended = false;
-    while !ended {
-        ended = child.try_wait().unwrap().is_some();
+    while child.try_wait().unwrap().is_none() {
         let count = sandbox.value("SELECT count(*) FROM bars");
         assert!(count == "20000" || count == "40000", "{count}");
     }
+    assert!(child.wait().unwrap().success());
     assert_eq!(sandbox.value("SELECT count(*) FROM bars"), "40000");
 }
