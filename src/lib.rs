@@ -1,8 +1,14 @@
 //! barn keeps market history: it fetches, stores, compresses and queries bars, ticks, option chains and
 //! odds. This library does the work; [`commands`] is the part that talks.
 
+pub mod cli;
+pub mod commands;
+pub mod decode;
+pub mod engine;
 pub mod error;
 pub mod frame;
 pub mod fs;
+pub mod import;
 pub mod model;
 pub mod store;
+pub mod ui;

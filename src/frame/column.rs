@@ -4,7 +4,7 @@ use polars::prelude::{
     BooleanChunkedBuilder, ChunkedBuilder as _, DataType, Float64Type, Int32Type, Int64Type, IntoSeries as _,
     PrimitiveChunkedBuilder, Series, StringChunkedBuilder,
 };
-use polars_arrow::array::Utf8ViewArray;
+use polars_arrow::array::{Array as _, Utf8ViewArray};
 use polars_arrow::bitmap::Bitmap;
 
 use crate::model::{ColumnType, ValueRef};

@@ -4,7 +4,7 @@
 mod column;
 mod parquet;
 
-use polars::prelude::{DataFrame, IdxCa, IntoColumn as _, NamedFrom as _, NewChunkedArray as _, Series};
+use polars::prelude::{DataFrame, IdxCa, IntoColumn as _, NamedFrom as _, Series};
 
 pub use column::{Cells, ColumnBuilder};
 pub use parquet::ParquetFile;

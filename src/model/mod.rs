@@ -3,6 +3,7 @@
 mod conflict;
 mod counts;
 mod name;
+mod reject;
 mod table;
 pub mod time;
 mod timeframe;
@@ -10,7 +11,8 @@ mod value;
 
 pub use conflict::OnConflict;
 pub use counts::Counts;
-pub use name::{InvalidName, normalize, validate};
+pub use name::{InvalidName, nearest, normalize, validate};
+pub use reject::Reject;
 pub use table::{BUILTIN, Bound, Check, Column, ColumnType, Operator, Table, TableError, TableText};
 pub use timeframe::{InvalidTimeframe, Timeframe, Unit};
 pub use value::{SeriesKey, Value, ValueRef};

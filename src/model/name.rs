@@ -5,7 +5,8 @@ use std::fmt;
 /// The longest name; `[a-z][a-z0-9_]{0,62}`.
 const LONGEST: usize = 63;
 
-/// Words that at least one of DataFusion, DuckDB, SQLite and Spark refuses as a bare column name.
+/// Words that at least one of DataFusion, DuckDB, SQLite and Spark refuses as a bare column name, and
+/// `series`, which the store's own tables use.
 const RESERVED: &[&str] = &[
     "all", "analyse", "analyze", "and", "anti", "any", "array", "as", "asc", "asymmetric", "authorization", "between",
     "binary", "both", "by", "case", "cast", "check", "cluster", "collate", "collation", "column", "commit", "concurrently",
@@ -17,7 +18,7 @@ const RESERVED: &[&str] = &[
     "join", "lateral", "leading", "left", "like", "limit", "local", "localtime", "localtimestamp", "match", "minus",
     "natural", "not", "nothing", "notnull", "null", "of", "offset", "on", "only", "or", "order", "outer", "overlaps",
     "partition", "pivot", "pivot_longer", "pivot_wider", "placing", "primary", "qualify", "raise", "range", "references",
-    "regexp", "returning", "right", "row", "rows", "select", "semi", "session_user", "set", "show", "similar", "some",
+    "regexp", "returning", "right", "row", "rows", "select", "semi", "series", "session_user", "set", "show", "similar", "some",
     "sort", "summarize", "symmetric", "system_user", "table", "tablesample", "then", "to", "top", "trailing",
     "transaction", "trim", "true", "union", "unique", "unknown", "unpivot", "update", "user", "using", "values",
     "variadic", "verbose", "view", "when", "where", "window", "with", "within",
@@ -82,6 +83,14 @@ pub fn normalize(header: &str) -> Option<String> {
         name.push('_');
     }
     Some(name)
+}
+
+/// Returns the name that was probably meant, if one is near.
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
+    let (distance, near) = known.into_iter().map(|other| (distance(other), other)).min()?;
+    // A third of the letters may be wrong.
+    (distance <= (name.len() / 3).max(1)).then_some(near)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::name::{InvalidName, validate};
-use super::value::ValueRef;
+use super::value::{Value, ValueRef};
 
 /// The TOML text of the built-in tables.
 pub const BUILTIN: &str = include_str!("tables.toml");
@@ -52,7 +52,7 @@ impl fmt::Display for ColumnType {
 }
 
 /// A column of a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// The name, valid by [`validate`].
     pub name: String,
@@ -60,12 +60,19 @@ pub struct Column {
     pub kind: ColumnType,
     /// Whether a null is allowed; always so for values, by declaration for keys.
     pub nullable: bool,
+    /// What a row has where its input does not have the column; null but for `final`.
+    pub default: Value,
 }
 
 impl Column {
     /// A value column.
     pub fn value(name: &str, kind: ColumnType) -> Self {
-        Self { name: name.to_owned(), kind, nullable: true }
+        Self { name: name.to_owned(), kind, nullable: true, default: Value::Null }
+    }
+
+    fn text(&self) -> String {
+        let default = if self.default == Value::Boolean(true) { " true" } else { "" };
+        format!("{} {}{default}", self.name, self.kind)
     }
 }
 
@@ -130,7 +137,8 @@ pub struct Table {
     pub checks: Vec<Check>,
 }
 
-/// A table as TOML and the catalogue write it: columns as `name type`, key columns also `name type null`.
+/// A table as TOML and the catalogue write it: columns as `name type`, key columns also `name type null`,
+/// values also `name boolean true` where true stands for an absent value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableText {
@@ -186,15 +194,14 @@ impl Table {
 
     /// Returns the text [`Table::parse`] reads.
     pub fn to_text(&self) -> TableText {
-        let plain = |column: &Column| format!("{} {}", column.name, column.kind);
         TableText {
             key: self
                 .key
                 .iter()
-                .map(|column| plain(column) + if column.nullable { " null" } else { "" })
+                .map(|column| column.text() + if column.nullable { " null" } else { "" })
                 .collect(),
             ticks: self.ticks,
-            values: self.values.iter().map(plain).collect(),
+            values: self.values.iter().map(Column::text).collect(),
             checks: self.checks.iter().map(|check| self.check_text(check)).collect(),
         }
     }
@@ -202,9 +209,9 @@ impl Table {
     /// Returns all columns in the order queries show them: key, `ts`, `seq`, values.
     pub fn columns(&self) -> Vec<Column> {
         let mut columns = self.key.clone();
-        columns.push(Column { name: "ts".to_owned(), kind: ColumnType::Timestamp, nullable: false });
+        columns.push(Column { nullable: false, ..Column::value("ts", ColumnType::Timestamp) });
         if self.ticks {
-            columns.push(Column { name: "seq".to_owned(), kind: ColumnType::Bigint, nullable: false });
+            columns.push(Column { nullable: false, ..Column::value("seq", ColumnType::Bigint) });
         }
         columns.extend(self.values.iter().cloned());
         columns
@@ -267,6 +274,7 @@ fn parse_column(text: &str, is_key: bool) -> Result<Column, TableError> {
     let (name, kind, nullable) = match words[..] {
         [name, kind] => (name, kind, !is_key),
         [name, kind, "null"] if is_key => (name, kind, true),
+        [name, "boolean", "true"] if !is_key => (name, "boolean", true),
         _ => return Err(TableError(format!("invalid column '{text}': expected 'name type'"))),
     };
     validate(name)?;
@@ -275,7 +283,8 @@ fn parse_column(text: &str, is_key: bool) -> Result<Column, TableError> {
             "invalid column '{text}': unknown type '{kind}', expected text, double, bigint, boolean, date or timestamp"
         ))
     })?;
-    Ok(Column { name: name.to_owned(), kind, nullable })
+    let default = if words.last() == Some(&"true") { Value::Boolean(true) } else { Value::Null };
+    Ok(Column { name: name.to_owned(), kind, nullable, default })
 }
 
 #[cfg(test)]

@@ -1,6 +1,137 @@
 //! The hot store `barn.db`: its schema, its catalogue of tables, writing and reading rows. No other
 //! module names rusqlite for it.
 
+mod batch;
+mod catalog;
+mod open;
 mod read;
+mod reject;
+#[cfg(test)]
+mod tests;
+mod ticks;
+mod value;
+mod write;
 
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use rusqlite::Connection;
+
+pub use batch::Input;
+pub use catalog::CONFIG;
+use open::FILE;
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
+pub use reject::StoredReject;
+
+use crate::model::{SeriesKey, Table};
+use catalog::Catalog;
+
+/// A store open for writing.
+pub struct Store {
+    root: PathBuf,
+    connection: Connection,
+    catalog: Catalog,
+    series: SeriesNumbers,
+    /// Changes when another process has written.
+    data_version: i64,
+    /// Whether the open transaction changed anything.
+    is_changed: bool,
+}
+
+impl Store {
+    /// Opens the store at `root` for writing, and makes it where there is none.
+    pub fn open(root: &Path) -> Result<Self> {
+        let connection = open::open_writer(root)?;
+        let mut store = Self {
+            root: root.to_owned(),
+            connection,
+            catalog: Catalog::default(),
+            series: SeriesNumbers::default(),
+            data_version: 0,
+            is_changed: false,
+        };
+        store.reload()?;
+        Ok(store)
+    }
+
+    /// Returns a table by name, whether it has rows or not.
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.catalog.get(name).map(|stored| &stored.table)
+    }
+
+    /// Returns the names of all tables.
+    pub fn table_names(&self) -> Vec<&str> {
+        self.catalog.tables().map(|stored| stored.table.name.as_str()).collect()
+    }
+
+    /// Brings the journal into the database file, as far as no reader needs it, so that other programs
+    /// find one small file.
+    pub fn close(self) -> Result<()> {
+        let cannot = || format!("cannot close store '{}'", self.root.display());
+        let mut statement =
+            self.connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)").with_context(cannot)?;
+        // The answer says whether a reader was in the way, which is no error.
+        statement.query_row([], |_| Ok(())).with_context(cannot)
+    }
+
+    /// Reads the catalogue again and forgets what was remembered of the rows.
+    fn reload(&mut self) -> Result<()> {
+        self.catalog = Catalog::load(&self.connection, &self.root)
+            .map_err(|err| open::explain(err, &self.root))?;
+        self.series = SeriesNumbers::default();
+        self.data_version = self.read_data_version()?;
+        Ok(())
+    }
+
+    fn read_data_version(&self) -> Result<i64> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+}
+
+/// The numbers of the series met so far, by table and encoded key.
+#[derive(Default)]
+struct SeriesNumbers(BTreeMap<String, HashMap<Vec<u8>, i64>>);
+
+impl SeriesNumbers {
+    /// Returns the numbers of `keys`, giving new ones to new series, and whether any was new.
+    fn intern(&mut self, connection: &Connection, table: &Table, keys: &[SeriesKey]) -> Result<(Vec<i64>, bool)> {
+        let known = self.0.entry(table.name.clone()).or_default();
+        let series = catalog::quoted(&table.name, "_series");
+        let mut is_new = false;
+        let mut numbers = Vec::with_capacity(keys.len());
+        for key in keys {
+            let encoded = key.encode();
+            if let Some(&number) = known.get(&encoded) {
+                numbers.push(number);
+                continue;
+            }
+            let mut find = connection.prepare_cached(&format!("SELECT id FROM {series} WHERE encoded_key = ?1"))?;
+            let number = match find.query([&encoded])?.next()? {
+                Some(row) => row.get(0)?,
+                None => {
+                    is_new = true;
+                    insert_series(connection, table, &encoded, key)?
+                }
+            };
+            known.insert(encoded, number);
+            numbers.push(number);
+        }
+        Ok((numbers, is_new))
+    }
+}
+
+fn insert_series(connection: &Connection, table: &Table, encoded: &[u8], key: &SeriesKey) -> Result<i64> {
+    let mut insert = connection.prepare_cached(&format!(
+        "INSERT INTO {} (encoded_key{}) VALUES (?1{})",
+        catalog::quoted(&table.name, "_series"),
+        catalog::key_list(&table.key),
+        ", ?".repeat(table.key.len()),
+    ))?;
+    insert.raw_bind_parameter(1, encoded)?;
+    for (at, value) in key.0.iter().enumerate() {
+        insert.raw_bind_parameter(at + 2, value::Bind(value.as_ref()))?;
+    }
+    insert.raw_execute()?;
+    Ok(connection.last_insert_rowid())
+}

@@ -1,15 +1,34 @@
 //! Reading rows: one snapshot of the store, shared by several connections.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use rusqlite::Connection;
 
-use crate::model::{SeriesKey, Table, ValueRef};
+use super::catalog::{Catalog, Stored, key_list, quoted};
+use super::value::{read, read_owned};
+use super::{FILE, open};
+use crate::model::{ColumnType, SeriesKey, Table, Value, ValueRef};
 
 /// A consistent view of the store. All reads through it see the same rows, from any thread, until it is
 /// dropped.
-pub struct Snapshot {}
+pub struct Snapshot {
+    root: PathBuf,
+    catalog: Catalog,
+    tables: Vec<Table>,
+    /// The state that every connection of the view looks at.
+    generation: i64,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+struct Pool {
+    idle: Vec<Connection>,
+    open: usize,
+    max: usize,
+}
 
 /// A series of a table.
 #[derive(Clone, Debug)]
@@ -55,35 +74,84 @@ pub struct Resume {
 
 /// A row during a scan.
 pub struct Row<'a> {
-    _row: &'a (),
+    row: &'a rusqlite::Row<'a>,
+    places: &'a [Place],
+    ticks: bool,
+}
+
+/// Where a field of a scan stands in the answer of SQLite.
+struct Place {
+    /// `None` for a column that no row has brought a value for.
+    index: Option<usize>,
+    kind: ColumnType,
+    default: Value,
 }
 
 impl Row<'_> {
     /// Returns the cell of the scan's field at place `at`.
-    pub fn get(&self, _at: usize) -> Result<ValueRef<'_>> {
-        todo!()
+    #[inline]
+    pub fn get(&self, at: usize) -> Result<ValueRef<'_>> {
+        let place = &self.places[at];
+        match place.index {
+            Some(index) => read(self.row.get_ref(index)?, place.kind),
+            None => Ok(place.default.as_ref()),
+        }
     }
 
     /// Returns where a later scan goes on behind this row.
     pub fn resume(&self) -> Result<Resume> {
-        todo!()
+        Ok(Resume { ts: self.row.get(0)?, seq: if self.ticks { self.row.get(1)? } else { 0 } })
     }
 }
 
 impl Snapshot {
     /// Opens a view of the store at `root` with up to `connections` readers.
-    pub fn open(_root: &Path, _connections: usize) -> Result<Self> {
-        todo!()
+    pub fn open(root: &Path, connections: usize) -> Result<Self> {
+        let (connection, generation) = begin(root)?;
+        let catalog = Catalog::load(&connection, root).map_err(|err| open::explain(err, root))?;
+        let tables = catalog.tables().map(|stored| stored.table.clone()).collect();
+        let pool = Pool { idle: vec![connection], open: 1, max: connections.max(1) };
+        Ok(Self {
+            root: root.to_owned(),
+            catalog,
+            tables,
+            generation,
+            pool: Mutex::new(pool),
+            returned: Condvar::new(),
+        })
+    }
+
+    /// Returns the folder of the store.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Returns all tables: built-in, of `barn.toml`, and made by `store`; also those without rows.
     pub fn tables(&self) -> &[Table] {
-        todo!()
+        &self.tables
     }
 
     /// Returns the series of a table in the order of their keys (column by column, nulls first).
-    pub fn series(&self, _table: &str) -> Result<Vec<SeriesEntry>> {
-        todo!()
+    pub fn series(&self, table: &str) -> Result<Vec<SeriesEntry>> {
+        let stored = self.stored(table)?;
+        if !stored.exists {
+            return Ok(Vec::new());
+        }
+        let keys = key_list(&stored.table.key);
+        let sql = format!("SELECT id{keys} FROM {} ORDER BY {}", quoted(table, "_series"), &keys[2..]);
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                let columns = stored.table.key.iter().enumerate();
+                let key = columns
+                    .map(|(at, column)| read_owned(row.get_ref(at + 1)?, column.kind))
+                    .collect::<Result<_>>()?;
+                entries.push(SeriesEntry { id: row.get(0)?, key: SeriesKey(key) });
+            }
+            Ok(entries)
+        })
     }
 
     /// Calls `visit` with the rows of one series, in the order (ts, seq), until it breaks.
@@ -91,26 +159,166 @@ impl Snapshot {
     /// A connection is held meanwhile, so `visit` must not wait for another scan.
     pub fn scan(
         &self,
-        _scan: &Scan,
-        _series: i64,
-        _behind: Option<Resume>,
-        _visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
+        scan: &Scan,
+        series: i64,
+        behind: Option<Resume>,
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        todo!()
+        let stored = self.stored(&scan.table)?;
+        if !stored.exists {
+            return Ok(());
+        }
+        let ticks = stored.table.ticks;
+        let (sql, places) = select(stored, scan, ticks && behind.is_some());
+        let (first, last) = bounds(scan);
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = match behind {
+                Some(at) if ticks => statement.query((series, at.ts.max(first), last, at.ts, at.seq))?,
+                Some(at) => statement.query((series, at.ts.saturating_add(1).max(first), last))?,
+                None => statement.query((series, first, last))?,
+            };
+            while let Some(row) = rows.next()? {
+                if visit(&Row { row, places: &places, ticks })?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .with_context(|| format!("cannot read table '{}'", scan.table))
     }
 
     /// Returns the number of rows of one series in the scan's time range.
-    pub fn count(&self, _scan: &Scan, _series: i64) -> Result<u64> {
-        todo!()
+    pub fn count(&self, scan: &Scan, series: i64) -> Result<u64> {
+        if !self.stored(&scan.table)?.exists {
+            return Ok(0);
+        }
+        let (first, last) = bounds(scan);
+        let sql = format!(
+            "SELECT count(*) FROM {} WHERE series = ?1 AND ts BETWEEN ?2 AND ?3",
+            quoted(&scan.table, "_rows")
+        );
+        self.with(|connection| {
+            let count: i64 = connection.prepare_cached(&sql)?.query_row((series, first, last), |row| row.get(0))?;
+            Ok(u64::try_from(count)?)
+        })
     }
 
     /// Returns the first and last time of a series, `None` where it has no rows.
-    pub fn extent(&self, _table: &str, _series: i64) -> Result<Option<(i64, i64)>> {
-        todo!()
+    pub fn extent(&self, table: &str, series: i64) -> Result<Option<(i64, i64)>> {
+        if !self.stored(table)?.exists {
+            return Ok(None);
+        }
+        let rows = quoted(table, "_rows");
+        // Two look-ups at the ends of the index; min and max in one statement would read all rows.
+        let sql = format!(
+            "SELECT (SELECT min(ts) FROM {rows} WHERE series = ?1), (SELECT max(ts) FROM {rows} WHERE series = ?1)"
+        );
+        self.with(|connection| {
+            let extent: (Option<i64>, Option<i64>) =
+                connection.prepare_cached(&sql)?.query_row([series], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(extent.0.zip(extent.1))
+        })
     }
 
     /// Returns the SQL text of a scan, as `query --explain` shows it.
-    pub fn explain(&self, _scan: &Scan) -> String {
-        todo!()
+    pub fn explain(&self, scan: &Scan) -> Result<String> {
+        Ok(select(self.stored(&scan.table)?, scan, false).0)
     }
+
+    /// Returns the bytes that a table takes in the database file.
+    pub fn bytes(&self, table: &str) -> Result<u64> {
+        self.with(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT coalesce(sum(s.pgsize), 0) FROM dbstat AS s JOIN sqlite_schema AS t USING (name)
+                 WHERE s.aggregate AND t.tbl_name IN (?1, ?2)",
+            )?;
+            let names = [format!("{table}_rows"), format!("{table}_series")];
+            let bytes: i64 = statement.query_row(names, |row| row.get(0))?;
+            Ok(u64::try_from(bytes)?)
+        })
+    }
+
+    /// Runs `work` with one of the connections; waits where all are in use.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let connection = self.take();
+        let result = work(&connection);
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).idle.push(connection);
+        self.returned.notify_one();
+        result
+    }
+
+    fn take(&self) -> Connection {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(connection) = pool.idle.pop() {
+                return connection;
+            }
+            if pool.open < pool.max {
+                // One that looks at a later state, because somebody wrote meanwhile, is of no use.
+                if let Ok((connection, generation)) = begin(&self.root)
+                    && generation == self.generation
+                {
+                    pool.open += 1;
+                    return connection;
+                }
+                pool.max = pool.open;
+            }
+            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn stored(&self, table: &str) -> Result<&Stored> {
+        self.catalog.get(table).with_context(|| format!("cannot find table '{table}'"))
+    }
+}
+
+/// Opens a connection in a read transaction and returns the state it looks at.
+fn begin(root: &Path) -> Result<(Connection, i64)> {
+    let connection = open::open_reader(root)?;
+    connection.execute_batch("BEGIN").and_then(|()| {
+        connection.query_row("SELECT generation FROM state", [], |row| row.get(0))
+    })
+    .with_context(|| format!("cannot read '{}'", root.join(FILE).display()))
+    .map(|generation| (connection, generation))
+}
+
+/// Returns the inclusive bounds of a scan's time range.
+fn bounds(scan: &Scan) -> (i64, i64) {
+    let first = scan.since.unwrap_or(i64::MIN);
+    match scan.until.map(|until| until.checked_sub(1)) {
+        None => (first, i64::MAX),
+        Some(Some(last)) => (first, last),
+        // Nothing is before the first time there is.
+        Some(None) => (1, 0),
+    }
+}
+
+fn select(stored: &Stored, scan: &Scan, resumes: bool) -> (String, Vec<Place>) {
+    let key = if stored.table.ticks { "ts, seq" } else { "ts" };
+    let mut columns = key.to_owned();
+    let mut next = if stored.table.ticks { 2 } else { 1 };
+    let places = scan
+        .fields
+        .iter()
+        .map(|field| match *field {
+            Field::Ts => Place { index: Some(0), kind: ColumnType::Timestamp, default: Value::Null },
+            Field::Seq => Place { index: Some(1), kind: ColumnType::Bigint, default: Value::Null },
+            Field::Value(at) => {
+                let column = &stored.table.values[at];
+                let index = stored.present.contains(&at).then(|| {
+                    columns.push_str(", ");
+                    columns.push_str(&quoted(&column.name, ""));
+                    next += 1;
+                    next - 1
+                });
+                Place { index, kind: column.kind, default: column.default.clone() }
+            }
+        })
+        .collect();
+    let behind = if resumes { " AND (ts, seq) > (?4, ?5)" } else { "" };
+    let rows = quoted(&stored.table.name, "_rows");
+    let sql =
+        format!("SELECT {columns} FROM {rows} WHERE series = ?1 AND ts BETWEEN ?2 AND ?3{behind} ORDER BY {key}");
+    (sql, places)
 }

@@ -1,0 +1,176 @@
+//! The command line: what is common to all commands, and the way into them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{completions, info, query, store};
+use crate::error::{self, Kind};
+use crate::fs::{self, Overwrite};
+use crate::ui::{ColorChoice, Ui, Volume, figures};
+
+/// Keeps market history: stores bars, ticks, option chains and odds, and answers SQL
+#[derive(Parser)]
+#[command(
+    name = "barn",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = "Examples:
+  barn store bars prices.csv --set source=kaggle --set timeframe=1d
+  barn query \"SELECT symbol, max(high) FROM bars GROUP BY symbol ORDER BY symbol\""
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command knows.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Folder of the store
+    #[arg(long, global = true, value_name = "DIR", env = "BARN_STORE", default_value = "barn", hide_env_values = true)]
+    pub store: PathBuf,
+
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    /// Say more
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+
+    /// When to use colors
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        value_parser = PossibleValuesParser::new(ColorChoice::WORDS).try_map(|word| word.parse::<ColorChoice>())
+    )]
+    pub color: ColorChoice,
+
+    /// Write what was done, as JSON, to a file
+    #[arg(long, global = true, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Print how long each part took
+    #[arg(long, global = true)]
+    timing: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Store(Box<store::StoreArgs>),
+    Query(query::QueryArgs),
+    Info(info::InfoArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// What a command runs with.
+pub struct Context {
+    /// The global options.
+    pub global: Global,
+    /// Where words go.
+    pub ui: Ui,
+    /// Set when the user asks to stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Context {
+    /// Returns whether the user asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Writes the report of a command, if one is wanted.
+    pub fn report(&self, report: &impl serde::Serialize) -> Result<()> {
+        let Some(path) = &self.global.report else { return Ok(()) };
+        let mut text = serde_json::to_vec_pretty(report).context("cannot write the report")?;
+        text.push(b'\n');
+        fs::replace(path, &text, Overwrite::Replace)
+    }
+
+    /// Prints where the time went, if that is wanted.
+    pub fn timing(&self, parts: &[(&str, std::time::Duration)]) {
+        if self.global.timing {
+            for (part, elapsed) in parts {
+                self.ui.note(&format!("{part} took {}", figures::duration(*elapsed)));
+            }
+        }
+    }
+}
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => run(cli),
+        Err(err) => usage(&err),
+    }
+}
+
+/// Prints what the parser has to say: help and version on stdout, errors on stderr.
+fn usage(err: &clap::Error) -> ExitCode {
+    let code = if err.use_stderr() { Kind::Usage.code() } else { 0 };
+    match err.print() {
+        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(Kind::Failed.code()),
+        _ => ExitCode::from(code),
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
+    let started = Instant::now();
+    let volume = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Volume::Quiet,
+        (_, true) => Volume::Verbose,
+        _ => Volume::Normal,
+    };
+    let ui = Ui::new(volume, cli.global.color);
+    let stop = Arc::new(AtomicBool::new(false));
+    let context = Context { global: cli.global, ui, stop: Arc::clone(&stop) };
+    let result = catch_signals(stop).and_then(|()| match cli.command {
+        Command::Store(args) => store::run(&context, *args),
+        Command::Query(args) => query::run(&context, args),
+        Command::Info(args) => info::run(&context, &args),
+        Command::Completions(args) => completions::run(&args),
+    });
+    context.timing(&[("all", started.elapsed())]);
+    match result {
+        Ok(kind) => ExitCode::from(kind.map_or(0, Kind::code)),
+        Err(err) => {
+            context.ui.error(&err);
+            ExitCode::from(error::exit_code(&err))
+        }
+    }
+}
+
+/// The first Ctrl-C asks the command to stop, the second one does not ask.
+fn catch_signals(stop: Arc<AtomicBool>) -> Result<()> {
+    ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::SeqCst) {
+            #[allow(clippy::exit, reason = "the user insists, and a store is safe to leave at any point")]
+            std::process::exit(i32::from(Kind::Interrupted.code()));
+        }
+    })
+    .context("cannot listen for Ctrl-C")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_arguments_of_all_commands_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

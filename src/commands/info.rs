@@ -1,0 +1,257 @@
+//! `barn info`: what a store has.
+
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+
+use super::query;
+use crate::cli::Context;
+use crate::engine::{Engine, Options};
+use crate::error::{Failure, Kind};
+use crate::model::{ColumnType, Table, Timeframe, Value};
+use crate::store::{Field, Scan, SeriesEntry, Snapshot};
+use crate::ui::figures;
+use crate::ui::output::{Format, Listing, sink};
+
+/// Show what the store has
+///
+/// Without an argument: its tables. With a table: its columns, and its series with their ranges and gaps. A
+/// gap is a spacing of more than 5 bars, for bars of a day or more of at least 4 days.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  barn info
+  barn info bars --format csv")]
+pub struct InfoArgs {
+    /// A table, or rejects (rows that could not be stored), or suspects (rows with implausible values)
+    #[arg(value_name = "TABLE|rejects|suspects")]
+    subject: Option<String>,
+
+    /// Format of the list [default: table on a terminal, else csv]
+    #[arg(
+        long, help_heading = "Output",
+        value_parser = PossibleValuesParser::new(Format::WORDS).try_map(|word| word.parse::<Format>())
+    )]
+    format: Option<Format>,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: &InfoArgs) -> Result<Option<Kind>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let snapshot = Arc::new(Snapshot::open(&context.global.store, threads)?);
+    let format = args.format.unwrap_or_else(query::default_format);
+    match args.subject.as_deref() {
+        None => print(context, &tables(&snapshot)?, format),
+        Some("rejects") => print(context, &rejects(&snapshot)?, format),
+        Some("suspects") => suspects(context, snapshot, format),
+        Some(name) => {
+            let table = find(&snapshot, name)?;
+            // One list a stream: the columns are for people, programs ask DESCRIBE.
+            if matches!(format, Format::Table | Format::Markdown) {
+                print(context, &columns(table), format)?;
+                query::stdout()?.write_all(b"\n").context("cannot write to stdout")?;
+            }
+            print(context, &series(&snapshot, table)?, format)
+        }
+    }?;
+    Ok(None)
+}
+
+fn find<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Table> {
+    snapshot.tables().iter().find(|table| table.name == name).ok_or_else(|| {
+        let names: Vec<_> = snapshot.tables().iter().map(|table| table.name.as_str()).collect();
+        let failure = Failure::usage(format!("cannot show table '{name}': there is none"));
+        match crate::model::nearest(name, names) {
+            Some(near) => failure.hint(format!("`barn info {near}`")),
+            None => failure.hint("`barn info` lists the tables"),
+        }
+        .into()
+    })
+}
+
+fn print(context: &Context, listing: &Listing, format: Format) -> Result<()> {
+    let batch = listing.to_batch()?;
+    let mut sink = sink(format, batch.schema(), Box::new(query::stdout()?), &query::screen(context))?;
+    sink.write(&batch)?;
+    sink.finish()
+}
+
+fn text(text: impl Into<String>) -> Value {
+    Value::Text(text.into().into())
+}
+
+fn number(number: u64) -> Value {
+    Value::Bigint(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// The tables that have series.
+fn tables(snapshot: &Snapshot) -> Result<Listing> {
+    let mut listing = Listing::new(&[
+        ("table", ColumnType::Text),
+        ("series", ColumnType::Bigint),
+        ("rows", ColumnType::Bigint),
+        ("first", ColumnType::Timestamp),
+        ("last", ColumnType::Timestamp),
+        ("bytes", ColumnType::Bigint),
+        ("bytes_a_row", ColumnType::Double),
+    ]);
+    for table in snapshot.tables() {
+        let entries = snapshot.series(&table.name)?;
+        if entries.is_empty() {
+            continue;
+        }
+        let scan = Scan { table: table.name.clone(), fields: Vec::new(), since: None, until: None };
+        let (mut rows, mut first, mut last) = (0, None, None);
+        for entry in &entries {
+            rows += snapshot.count(&scan, entry.id)?;
+            if let Some((from, to)) = snapshot.extent(&table.name, entry.id)? {
+                first = Some(first.map_or(from, |first: i64| first.min(from)));
+                last = Some(last.map_or(to, |last: i64| last.max(to)));
+            }
+        }
+        let bytes = snapshot.bytes(&table.name)?;
+        #[allow(clippy::cast_precision_loss, reason = "a figure with one decimal")]
+        let per_row = (bytes as f64 / rows.max(1) as f64 * 10.0).round() / 10.0;
+        listing.push(vec![
+            text(&table.name),
+            number(entries.len() as u64),
+            number(rows),
+            first.map_or(Value::Null, Value::Timestamp),
+            last.map_or(Value::Null, Value::Timestamp),
+            number(bytes),
+            Value::Double(per_row),
+        ]);
+    }
+    Ok(listing)
+}
+
+fn columns(table: &Table) -> Listing {
+    let mut listing =
+        Listing::new(&[("column", ColumnType::Text), ("type", ColumnType::Text), ("role", ColumnType::Text)]);
+    for column in table.columns() {
+        let role = match column.name.as_str() {
+            name if table.key_index(name).is_some() => "series key",
+            "ts" => "time",
+            "seq" if table.ticks => "ordinal",
+            _ => "value",
+        };
+        listing.push(vec![text(&column.name), text(column.kind.as_str()), text(role)]);
+    }
+    listing
+}
+
+/// The series of a table with their ranges and gaps.
+fn series(snapshot: &Snapshot, table: &Table) -> Result<Listing> {
+    let mut heads: Vec<(&str, ColumnType)> =
+        table.key.iter().map(|column| (column.name.as_str(), column.kind)).collect();
+    heads.push(("rows", ColumnType::Bigint));
+    heads.push(("first", ColumnType::Timestamp));
+    heads.push(("last", ColumnType::Timestamp));
+    let timeframe = table.key_index("timeframe");
+    if timeframe.is_some() {
+        heads.push(("gaps", ColumnType::Bigint));
+    }
+    let mut listing = Listing::new(&heads);
+    for entry in snapshot.series(&table.name)? {
+        let step = timeframe.and_then(|at| match &entry.key.0[at] {
+            Value::Text(word) => word.parse::<Timeframe>().ok(),
+            _ => None,
+        });
+        let (rows, extent, gaps) = walk(snapshot, table, &entry, step)?;
+        let mut row = entry.key.0.to_vec();
+        row.push(number(rows));
+        row.push(extent.map_or(Value::Null, |(first, _)| Value::Timestamp(first)));
+        row.push(extent.map_or(Value::Null, |(_, last)| Value::Timestamp(last)));
+        if timeframe.is_some() {
+            row.push(step.map_or(Value::Null, |_| number(gaps)));
+        }
+        listing.push(row);
+    }
+    Ok(listing)
+}
+
+/// Counts the rows and gaps of a series.
+fn walk(
+    snapshot: &Snapshot,
+    table: &Table,
+    entry: &SeriesEntry,
+    step: Option<Timeframe>,
+) -> Result<(u64, Option<(i64, i64)>, u64)> {
+    let scan = Scan { table: table.name.clone(), fields: vec![Field::Ts], since: None, until: None };
+    let (mut rows, mut gaps) = (0, 0);
+    let mut extent: Option<(i64, i64)> = None;
+    snapshot.scan(&scan, entry.id, None, &mut |row| {
+        let ts = row.resume()?.ts;
+        rows += 1;
+        if let (Some((_, last)), Some(step)) = (extent, step) {
+            gaps += u64::from(ts.saturating_sub(last) > step.gap_micros());
+        }
+        extent = Some((extent.map_or(ts, |(first, _)| first), ts));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok((rows, extent, gaps))
+}
+
+fn rejects(snapshot: &Snapshot) -> Result<Listing> {
+    let mut listing = Listing::new(&[
+        ("table", ColumnType::Text),
+        ("file", ColumnType::Text),
+        ("line", ColumnType::Bigint),
+        ("reason", ColumnType::Text),
+        ("text", ColumnType::Text),
+        ("stored_at", ColumnType::Timestamp),
+    ]);
+    snapshot.rejects(&mut |stored| {
+        listing.push(vec![
+            text(&stored.table),
+            text(&stored.path),
+            number(stored.reject.line),
+            text(&stored.reject.reason),
+            text(&stored.reject.text),
+            Value::Timestamp(stored.at),
+        ]);
+        Ok(())
+    })?;
+    Ok(listing)
+}
+
+/// Lists the rows that break a check of their table, with the checks they break.
+fn suspects(context: &Context, snapshot: Arc<Snapshot>, format: Format) -> Result<()> {
+    let parts: Vec<String> =
+        snapshot.tables().iter().filter(|table| !table.checks.is_empty()).map(suspects_of).collect();
+    let sql = format!("{} ORDER BY 1, 2, 3", parts.join(" UNION ALL "));
+    let engine = Engine::new(snapshot, &Options::default())?;
+    let rows = query::write(context, engine.query(&sql)?, format, Box::new(query::stdout()?), query::screen(context))?.0;
+    context.ui.detail(&figures::count(rows, "suspect row"));
+    Ok(())
+}
+
+fn suspects_of(table: &Table) -> String {
+    let keys: Vec<String> =
+        table.key.iter().map(|column| format!("'{0}=' || \"{0}\"", column.name)).collect();
+    let reasons: Vec<String> = table
+        .checks
+        .iter()
+        .map(|check| {
+            let rule = table.check_text(check);
+            let left = &table.values[check.column].name;
+            let shown = match check.bound {
+                crate::model::Bound::Column(at) => format!("'{left} ' || \"{left}\" || ', {0} ' || \"{0}\"", table.values[at].name),
+                crate::model::Bound::Number(_) => format!("'{left} ' || \"{left}\""),
+            };
+            format!("CASE WHEN NOT ({rule}) THEN 'not {rule}: ' || {shown} END")
+        })
+        .collect();
+    let broken: Vec<String> =
+        table.checks.iter().map(|check| format!("NOT ({})", table.check_text(check))).collect();
+    format!(
+        "SELECT '{}' AS \"table\", concat_ws(', ', {}) AS series, ts, concat_ws('; ', {}) AS reason FROM {} WHERE {}",
+        table.name,
+        keys.join(", "),
+        reasons.join(", "),
+        table.name,
+        broken.join(" OR ")
+    )
+}

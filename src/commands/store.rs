@@ -1,0 +1,392 @@
+//! `barn store`: files and streams into a table.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+
+use crate::cli::Context;
+use crate::decode::Layout;
+use crate::error::{Failure, Kind, report};
+use crate::fs;
+use crate::import::{Limits, MaxBad, Mode, NewColumns, Outcome, Progress, Request, Session, expand};
+use crate::model::{Counts, OnConflict, normalize};
+use crate::store::{CONFIG, Store};
+use crate::ui::figures;
+
+/// The largest layout that is read.
+const MAX_LAYOUT_BYTES: u64 = 1 << 20;
+
+/// How often the progress line looks at the counters.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Store files or a stream in a table
+///
+/// Reads CSV, TSV, NDJSON, JSON and Parquet, also compressed (gzip, zstd, lz4) and inside zip and tar;
+/// what a file is, its content says. Storing the same again changes nothing.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  barn store bars prices.csv.gz --set source=kaggle --set timeframe=1d
+  barn store trades ticks/ --as ticks.toml --set source=lean")]
+pub struct StoreArgs {
+    /// Table: bars, quotes, trades, chain, odds, observations, …, or your own
+    table: String,
+
+    /// Files, folders, or - for stdin
+    #[arg(value_name = "FILE", default_value = "-", hide_default_value = true)]
+    files: Vec<String>,
+
+    /// Format of the input, instead of what its content says
+    #[arg(
+        long, help_heading = "Reading", default_value = "auto",
+        value_parser = ["auto", "csv", "tsv", "ndjson", "json", "parquet"]
+    )]
+    format: String,
+
+    /// Where the records of a JSON document are, such as chart.result
+    #[arg(long, help_heading = "Reading", value_name = "PATH")]
+    root: Option<String>,
+
+    /// Layout: a TOML file, or the name of a [layout.NAME] in barn.toml
+    #[arg(long = "as", help_heading = "Reading", value_name = "LAYOUT")]
+    layout: Option<String>,
+
+    /// Names of the fields of files without a header
+    #[arg(long, help_heading = "Reading", value_name = "A,B,…", value_delimiter = ',')]
+    columns: Vec<String>,
+
+    /// Form of the times, such as %d/%m/%Y
+    #[arg(long, help_heading = "Reading", value_name = "FORMAT")]
+    time_format: Option<String>,
+
+    /// Time zone of times without one, such as America/New_York [default: UTC]
+    ///
+    /// A local time that does not exist moves forward, one that exists twice is the earlier.
+    #[arg(long, help_heading = "Reading", value_name = "ZONE")]
+    tz: Option<String>,
+
+    /// Take a column of the table from a field of the input
+    #[arg(long, help_heading = "Columns", value_name = "COLUMN=FIELD", value_parser = pair)]
+    map: Vec<(String, String)>,
+
+    /// Set a column to one value in every row
+    #[arg(long, help_heading = "Columns", value_name = "COLUMN=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+
+    /// Take the symbol from the name of the file
+    #[arg(long, help_heading = "Columns")]
+    symbol_from_name: bool,
+
+    /// Add fields that the table has no column for
+    #[arg(long, help_heading = "Columns")]
+    add_columns: bool,
+
+    /// Fields that name a series, for a table that does not exist yet
+    #[arg(long, help_heading = "Columns", value_name = "A,B,…", value_delimiter = ',')]
+    key: Vec<String>,
+
+    /// Field with the time, for a table that does not exist yet
+    #[arg(long, help_heading = "Columns", value_name = "FIELD")]
+    time: Option<String>,
+
+    /// What happens to a row whose key is stored already
+    ///
+    /// keep-known takes new values but never replaces a value by nothing, replace takes the new row whole,
+    /// ignore keeps the stored row, fail stops at a differing value.
+    #[arg(
+        long, help_heading = "Rows", value_name = "RULE", default_value = "keep-known",
+        value_parser = PossibleValuesParser::new(OnConflict::WORDS).try_map(|word| word.parse::<OnConflict>())
+    )]
+    on_conflict: OnConflict,
+
+    /// Rows of a transaction that may be rejected: a number, or a share such as 1%
+    #[arg(long, help_heading = "Rows", value_name = "N|P%", default_value = "1%", value_parser = max_bad)]
+    max_bad: MaxBad,
+
+    /// Rows after which a transaction ends
+    #[arg(
+        long, help_heading = "Rows", value_name = "N", default_value_t = 5_000_000,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
+    transaction_rows: u64,
+
+    /// Say what would be stored, and store nothing
+    #[arg(long, help_heading = "Rows")]
+    dry_run: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((left, right)) if !left.is_empty() => Ok((left.to_owned(), right.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn max_bad(text: &str) -> Result<MaxBad, String> {
+    let expected = || "expected a number of rows, or a share from 0% to 100%".to_owned();
+    match text.strip_suffix('%') {
+        Some(share) => match share.parse() {
+            Ok(share) if (0.0..=100.0).contains(&share) => Ok(MaxBad::Percent(share)),
+            _ => Err(expected()),
+        },
+        None => text.parse().map(MaxBad::Rows).or_else(|_| Err(expected())),
+    }
+}
+
+/// What became of the whole command.
+#[derive(Default, serde::Serialize)]
+struct Report {
+    command: &'static str,
+    table: String,
+    #[serde(flatten)]
+    counts: Counts,
+    series: usize,
+    seconds: f64,
+    inputs: Vec<InputReport>,
+}
+
+/// What became of one file.
+#[derive(serde::Serialize)]
+struct InputReport {
+    name: String,
+    #[serde(flatten)]
+    counts: Counts,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: StoreArgs) -> Result<Option<Kind>> {
+    let started = Instant::now();
+    let sources = expand(&args.files)?;
+    let total = sources.iter().map(crate::import::Source::size).sum();
+    let request = request(&context.global.store, &args)?;
+    let dry = (args.dry_run && !context.global.store.exists()).then(tempfile::tempdir).transpose()?;
+    let root = dry.as_ref().map_or(context.global.store.as_path(), tempfile::TempDir::path);
+    let mut store = Store::open(root)?;
+    let progress = Progress::new(total);
+    let rows = AtomicU64::new(0);
+    let mut session = Session::new(&mut store, request, &context.stop, &progress, &rows)?;
+    let mut tally = Tally::default();
+    let result = watch(context, &progress, &rows, || {
+        for source in &sources {
+            let mut named = false;
+            let imported = session.import(source, &mut |name, result| {
+                named |= name == source.name();
+                tally.add(name, result);
+            });
+            match imported {
+                Err(err) if context.is_stopped() => return Err(err),
+                Err(err) => tally.add(&source.name(), Err(err)),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    });
+    drop(session);
+    let closed = store.close();
+    context.timing(&[("writing", tally.writing)]);
+    let kind = tally.finish(context, &args, started.elapsed())?;
+    result.and(closed)?;
+    Ok(kind)
+}
+
+fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
+    let mut layout = match &args.layout {
+        Some(name) => read_layout(root, name)?,
+        None => Layout::default(),
+    };
+    if args.format != "auto" {
+        layout.set_format(&args.format)?;
+    }
+    layout.root = args.root.clone().or(layout.root);
+    layout.zone = args.tz.clone().or(layout.zone);
+    layout.symbol_from_name |= args.symbol_from_name;
+    layout.time_formats.extend(args.time_format.clone());
+    if !args.columns.is_empty() {
+        layout.columns.clone_from(&args.columns);
+        layout.header = Some(false);
+    }
+    for (column, field) in &args.map {
+        layout.map_field(column, field);
+    }
+    if let Some(field) = &args.time {
+        layout.map_field("ts", field);
+    }
+    layout.set.extend(args.set.iter().cloned());
+    let key = args.key.iter().map(|field| normalize(field).unwrap_or_else(|| field.clone())).collect();
+    if !args.key.is_empty() && args.time.is_none() && !layout.map.contains_key("ts") {
+        return Err(Failure::usage("cannot make a table without a time: '--time' names its field").into());
+    }
+    Ok(Request {
+        table: args.table.clone(),
+        layout,
+        rule: args.on_conflict,
+        limits: Limits { max_bad: args.max_bad, transaction_rows: args.transaction_rows },
+        new_columns: if args.add_columns { NewColumns::Add } else { NewColumns::Ignore },
+        key,
+        time: args.time.clone(),
+        mode: if args.dry_run { Mode::DryRun } else { Mode::Store },
+    })
+}
+
+/// Reads a layout from a file, or from `[layout.NAME]` of `barn.toml`.
+fn read_layout(root: &Path, name: &str) -> Result<Layout> {
+    let path = PathBuf::from(name);
+    let config = root.join(CONFIG);
+    if !path.exists() && config.exists() {
+        let text = fs::read_text(&config, MAX_LAYOUT_BYTES)?;
+        if let Some(layout) = Layout::parse_named(&text, name).with_context(|| cannot_use(&config))? {
+            return Ok(layout);
+        }
+    }
+    if !path.exists() {
+        return Err(Failure::usage(format!(
+            "cannot use layout '{name}': there is no such file, and no [layout.{name}] in '{}'",
+            config.display()
+        ))
+        .into());
+    }
+    Layout::parse(&fs::read_text(&path, MAX_LAYOUT_BYTES)?).with_context(|| cannot_use(&path))
+}
+
+fn cannot_use(path: &Path) -> Failure {
+    Failure::usage(format!("cannot use layout '{}'", path.display()))
+}
+
+/// Runs `work` while another thread shows how far it is.
+fn watch<T>(context: &Context, progress: &Progress, rows: &AtomicU64, work: impl FnOnce() -> T) -> T {
+    let line = context.ui.progress();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                line.update(rows.load(Ordering::Relaxed), progress.read(), progress.total());
+                std::thread::park_timeout(PROGRESS_INTERVAL);
+            }
+            line.finish();
+        });
+        let result = work();
+        is_done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+/// Adds up what became of the inputs.
+#[derive(Default)]
+struct Tally {
+    counts: Counts,
+    series: HashSet<i64>,
+    inputs: Vec<InputReport>,
+    errors: Vec<anyhow::Error>,
+    writing: Duration,
+}
+
+impl Tally {
+    fn add(&mut self, name: &str, result: Result<Outcome>) {
+        let mut input = InputReport {
+            name: name.to_owned(),
+            counts: Counts::default(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        };
+        match result {
+            Ok(outcome) => {
+                self.counts += outcome.counts;
+                self.series.extend(outcome.series);
+                self.writing += outcome.writing;
+                input.counts = outcome.counts;
+                input.notes = outcome.notes;
+                input.warnings = outcome.warnings;
+            }
+            Err(err) => {
+                input.error = Some(report(&err));
+                self.errors.push(err);
+            }
+        }
+        self.inputs.push(input);
+    }
+
+    /// Says and reports what was done, and returns how the command ends.
+    fn finish(mut self, context: &Context, args: &StoreArgs, elapsed: Duration) -> Result<Option<Kind>> {
+        self.say_once(context, |input| &input.notes, crate::ui::Ui::note);
+        self.say_once(context, |input| &input.warnings, crate::ui::Ui::warning);
+        let inputs = self.inputs.len();
+        if self.errors.len() < inputs {
+            context.ui.summary(&self.summary(args, elapsed));
+        }
+        context.report(&Report {
+            command: "store",
+            table: args.table.clone(),
+            counts: self.counts,
+            series: self.series.len(),
+            seconds: elapsed.as_secs_f64(),
+            inputs: std::mem::take(&mut self.inputs),
+        })?;
+        match (self.errors.len(), inputs) {
+            (0, _) => Ok(None),
+            (1, 1) => Err(self.errors.remove(0)),
+            (failed, inputs) => {
+                self.errors.iter().for_each(|err| context.ui.error(err));
+                Ok(Some(if failed < inputs { Kind::Partial } else { Kind::Failed }))
+            }
+        }
+    }
+
+    /// Says a text that several inputs have in common once.
+    fn say_once(&self, context: &Context, texts: impl Fn(&InputReport) -> &Vec<String>, say: impl Fn(&crate::ui::Ui, &str)) {
+        let mut said: Vec<(&str, &str, u64)> = Vec::new();
+        for input in &self.inputs {
+            for text in texts(input) {
+                match said.iter_mut().find(|(other, _, _)| other == text) {
+                    Some((_, _, count)) => *count += 1,
+                    None => said.push((text, &input.name, 1)),
+                }
+            }
+        }
+        for (text, name, count) in said {
+            let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            say(&context.ui, &format!("'{name}'{others}: {text}"));
+        }
+    }
+
+    fn summary(&self, args: &StoreArgs, elapsed: Duration) -> String {
+        let counts = &self.counts;
+        let verb = if args.dry_run { "would store into" } else { "stored into" };
+        let mut text = format!(
+            "{verb} {}: {} read, {} in {}",
+            args.table,
+            figures::count(counts.read, "row"),
+            match self.series.len() {
+                1 => "1 series".to_owned(),
+                series => format!("{} series", figures::thousands(series as u64)),
+            },
+            figures::duration(elapsed)
+        );
+        if elapsed > Duration::from_millis(100) {
+            text.push_str(&format!(" ({})", figures::rate(counts.read, elapsed)));
+        }
+        text.push_str(": ");
+        let parts: Vec<String> = [
+            ("inserted", counts.inserted),
+            ("updated", counts.updated),
+            ("unchanged", counts.unchanged),
+            ("repeated", counts.repeated),
+            ("rejected", counts.rejected),
+            ("suspect", counts.suspect),
+        ]
+        .into_iter()
+        .filter(|(word, count)| *count > 0 || *word == "inserted")
+        .map(|(word, count)| format!("{} {word}", figures::thousands(count)))
+        .collect();
+        text + &parts.join(", ")
+    }
+}

@@ -1,0 +1,450 @@
+//! Deciding which field feeds which column of a table.
+
+use std::borrow::Cow;
+
+use anyhow::{Context as _, Result, bail};
+use regex::Regex;
+
+use super::alias::{Likeness, likeness};
+use super::cell::{Cell, Lines, Record};
+use super::clock;
+use super::detect::Evidence;
+use super::fields::Fields;
+use super::layout::{At, Entry, Layout, nearest};
+use super::moment::{Form, TimeRule, ZoneCache, zone};
+use super::number::NumberRule;
+use super::pattern::Pattern;
+use super::plan::{Converted, Feed, Origin, Plan, Rule};
+use super::timeframe;
+use crate::error::Failure;
+use crate::model::{Column, ColumnType, Table, Value, normalize};
+
+/// What is known about a binding before the forms of its times are.
+pub(super) struct Assignment<'a> {
+    table: &'a Table,
+    layout: &'a Layout,
+    file_name: &'a str,
+    targets: Vec<Target<'a>>,
+    base_day: Option<i64>,
+    pub(super) unknown: Vec<String>,
+    pub(super) notes: Vec<String>,
+}
+
+/// A column of the table and what feeds it.
+struct Target<'a> {
+    column: Column,
+    origin: Origin,
+    entry: Option<&'a Entry>,
+}
+
+impl<'a> Assignment<'a> {
+    /// Decides what feeds each column: first what the layout says, then names, then well-known ones.
+    pub(super) fn new(table: &'a Table, layout: &'a Layout, file_name: &'a str, fields: &mut Fields<'_>) -> Result<Self> {
+        let columns = table.columns();
+        let targets = columns.into_iter().map(|column| Target { column, origin: Origin::Nowhere, entry: None });
+        let mut this = Self {
+            table,
+            layout,
+            file_name,
+            targets: targets.collect(),
+            base_day: None,
+            unknown: Vec::new(),
+            notes: Vec::new(),
+        };
+        let columns: Vec<_> = this.targets.iter().map(|target| target.column.name.clone()).collect();
+        fields.check_header(layout, file_name, |name| {
+            normalize(name).is_some_and(|name| columns.iter().any(|column| likeness(column, &name).is_some()))
+                || layout.map.values().any(|entry| mentions(entry.at.as_ref(), name))
+        })?;
+        this.take_map(fields)?;
+        this.take_constants()?;
+        this.take_name()?;
+        this.take_likeness(fields)?;
+        this.check(fields)?;
+        Ok(this)
+    }
+
+    /// Returns the slots of the columns whose times have no stated form, and the name of the column.
+    pub(super) fn undecided(&self) -> Vec<(usize, Vec<usize>)> {
+        let is_stated = |target: &Target<'_>| {
+            let entry = target.entry.is_some_and(|entry| entry.unit.is_some() || !entry.formats.is_empty());
+            entry || (target.column.name == "ts" && !self.layout.time_formats.is_empty())
+        };
+        let one = |(at, target): (usize, &Target<'_>)| match (&target.origin, target.column.kind) {
+            (Origin::Slots(slots), ColumnType::Date | ColumnType::Timestamp) if !is_stated(target) => {
+                Some((at, slots.clone()))
+            }
+            _ => None,
+        };
+        self.targets.iter().enumerate().filter_map(one).collect()
+    }
+
+    /// Returns all slots in use.
+    pub(super) fn used(&self) -> Vec<usize> {
+        let slots = self.targets.iter().filter_map(|target| match &target.origin {
+            Origin::Slots(slots) => Some(slots.iter().copied()),
+            _ => None,
+        });
+        let mut slots: Vec<_> = slots.flatten().collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
+    /// Completes the plan with what the head says about the undecided times.
+    pub(super) fn plan(&mut self, evidence: Vec<(usize, Evidence)>) -> Result<Plan> {
+        let mut decided: Vec<(usize, Form)> = Vec::new();
+        for (at, evidence) in evidence {
+            let name = &self.targets[at].column.name;
+            let (form, words) = evidence.decide(name).with_context(|| format!("cannot read '{}'", self.file_name))?;
+            self.notes.extend(words.map(|words| format!("{name}: {words}")));
+            decided.push((at, form));
+        }
+        let mut feeds = Vec::with_capacity(self.targets.len());
+        for (at, target) in self.targets.iter().enumerate() {
+            let form = decided.iter().position(|(place, _)| *place == at).map(|place| decided.swap_remove(place).1);
+            feeds.push(self.feed(target, form)?);
+        }
+        let values = feeds.split_off(feeds.len() - self.table.values.len());
+        let seq = if self.table.ticks { feeds.pop() } else { None };
+        let ts = feeds.pop().context("a table has a time column")?;
+        Ok(Plan { table: self.table.clone(), key: feeds, ts, seq, values })
+    }
+
+    fn feed(&self, target: &Target<'_>, form: Option<Form>) -> Result<Feed> {
+        let entry = target.entry;
+        let number = NumberRule { thousands: self.layout.thousands, divide: entry.and_then(|entry| entry.divide) };
+        let name = entry.and_then(|entry| entry.zone.as_ref()).or(self.layout.zone.as_ref());
+        let zone = name.map(|name| zone(name)).transpose()?.flatten();
+        let form = match form {
+            Some(form) => form,
+            None => self.stated_form(target)?,
+        };
+        let nulls = self.layout.nulls.iter().map(|word| word.as_bytes().into()).collect();
+        let rule = Rule::of(target.column.kind, number, TimeRule { form, zone });
+        Ok(Feed { column: target.column.clone(), origin: target.origin.clone(), rule, nulls })
+    }
+
+    fn stated_form(&self, target: &Target<'_>) -> Result<Form> {
+        if let Some(Entry { unit: Some(unit), since, .. }) = target.entry {
+            let per_second = unit.per_second();
+            return match (since, self.base_day) {
+                (None, _) => Ok(Form::Epoch(per_second)),
+                (Some(_), Some(day)) => Ok(Form::Midnight { day, per_second }),
+                (Some(_), None) => bail!(
+                    Failure::usage(format!(
+                        "cannot read the times of '{}': they count from midnight of a date that is not given",
+                        self.file_name
+                    ))
+                    .hint("`--set date=2024-01-31`, or a group 'date' in the layout's 'name'")
+                ),
+            };
+        }
+        let formats = match target.entry {
+            Some(entry) if !entry.formats.is_empty() => &entry.formats,
+            _ if target.column.name == "ts" => &self.layout.time_formats,
+            _ => return Ok(Form::Iso),
+        };
+        if formats.is_empty() {
+            return Ok(Form::Iso);
+        }
+        Ok(Form::Patterns(formats.iter().map(|format| Pattern::compile(format)).collect::<Result<_>>()?))
+    }
+
+    fn place(&self, column: &str, what: &str) -> Result<usize> {
+        let names = || self.targets.iter().map(|target| target.column.name.as_str());
+        if let Some(place) = names().position(|name| name == column) {
+            return Ok(place);
+        }
+        let near = nearest(column, names());
+        let near = if near.is_empty() { names().collect() } else { near };
+        bail!(Failure::usage(format!(
+            "cannot {what} column '{column}': table '{}' has no such column, the nearest are {}",
+            self.table.name,
+            near.join(", ")
+        )))
+    }
+
+    fn take_map(&mut self, fields: &mut Fields<'_>) -> Result<()> {
+        for (column, entry) in &self.layout.map {
+            let place = self.place(column, "map")?;
+            let origin = match (&entry.at, &entry.constant) {
+                (_, Some(text)) => Origin::Constant(constant(&self.targets[place].column, text)?),
+                (Some(at), None) => self.slots(column, at, entry, fields)?,
+                (None, None) => Origin::Nowhere,
+            };
+            self.targets[place].origin = origin;
+            self.targets[place].entry = Some(entry);
+        }
+        Ok(())
+    }
+
+    fn slots(&self, column: &str, at: &At, entry: &Entry, fields: &mut Fields<'_>) -> Result<Origin> {
+        let wanted = match at {
+            At::First(all) => all.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut slots = Vec::new();
+        for at in wanted {
+            slots.extend(fields.find(at)?);
+        }
+        match (slots.is_empty(), wanted.first()) {
+            (false, _) => Ok(Origin::Slots(slots)),
+            (true, _) if entry.optional => Ok(Origin::Nowhere),
+            (true, Some(At::Name(name))) => Err(fields.missing(column, name, self.file_name)),
+            (true, Some(At::Index(place))) => Err(fields.missing(column, &place.to_string(), self.file_name)),
+            (true, _) => bail!(Failure::usage(format!("cannot fill column '{column}': its list of fields is empty"))),
+        }
+    }
+
+    fn take_constants(&mut self) -> Result<()> {
+        for (column, text) in &self.layout.set {
+            if column == "date" && self.targets.iter().all(|target| target.column.name != "date") {
+                self.base_day = Some(base_day(text)?);
+                continue;
+            }
+            let place = self.place(column, "set")?;
+            if self.targets[place].entry.is_some() {
+                bail!(Failure::usage(format!("cannot set column '{column}': it is also mapped to a field")));
+            }
+            self.set(place, text)?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, place: usize, text: &str) -> Result<()> {
+        let target = &mut self.targets[place];
+        target.origin = Origin::Constant(constant(&target.column, text)?);
+        Ok(())
+    }
+
+    /// Takes what the file's name says.
+    fn take_name(&mut self) -> Result<()> {
+        if let Some(pattern) = &self.layout.name {
+            let regex = Regex::new(pattern)
+                .with_context(|| Failure::usage(format!("invalid pattern '{pattern}' of the layout's 'name'")))?;
+            let Some(found) = regex.captures(self.file_name) else {
+                bail!(Failure::usage(format!(
+                    "cannot take columns from the name '{}': it does not match the layout's 'name', '{pattern}'",
+                    self.file_name
+                )));
+            };
+            for group in regex.capture_names().flatten() {
+                let Some(text) = found.name(group).map(|text| text.as_str()) else { continue };
+                if group == "date" && self.targets.iter().all(|target| target.column.name != "date") {
+                    self.base_day = self.base_day.or(Some(base_day(text)?));
+                    continue;
+                }
+                let place = self.place(group, "take from the file's name")?;
+                // What the command line or the layout sets is said on purpose.
+                if self.targets[place].origin == Origin::Nowhere {
+                    self.set(place, text)?;
+                }
+            }
+        }
+        if self.layout.symbol_from_name {
+            let place = self.place("symbol", "take from the file's name")?;
+            let symbol = symbol_of(self.file_name);
+            if symbol.is_empty() {
+                bail!(Failure::usage(format!("cannot take the symbol from the name '{}'", self.file_name)));
+            }
+            self.set(place, &symbol)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the columns that nothing feeds yet the fields whose names speak for them.
+    fn take_likeness(&mut self, fields: &Fields<'_>) -> Result<()> {
+        let names: Vec<_> = fields.names.iter().map(|name| normalize(name)).collect();
+        let mut is_taken: Vec<bool> = vec![false; names.len()];
+        for slot in self.used() {
+            if let Some(is_taken) = is_taken.get_mut(slot) {
+                *is_taken = true;
+            }
+        }
+        for wanted in [Likeness::Name, Likeness::Alias, Likeness::Letter] {
+            for target in &mut self.targets {
+                if target.origin != Origin::Nowhere || target.entry.is_some() {
+                    continue;
+                }
+                let speaks = |slot: &usize| {
+                    let name = names[*slot].as_deref();
+                    !is_taken[*slot] && name.is_some_and(|name| likeness(&target.column.name, name) == Some(wanted))
+                };
+                let slots: Vec<_> = (0..names.len()).filter(speaks).collect();
+                if let [first, second, ..] = slots[..] {
+                    bail!(
+                        Failure::usage(format!(
+                            "cannot fill column '{}' of '{}': both '{}' and '{}' may be meant",
+                            target.column.name, self.file_name, fields.names[first], fields.names[second]
+                        ))
+                        .hint(format!("`--map '{}={}'` says which", target.column.name, fields.names[first]))
+                    );
+                }
+                if let Some(slot) = slots.first() {
+                    is_taken[*slot] = true;
+                    target.origin = Origin::Slots(slots);
+                }
+            }
+        }
+        let left = fields.names.iter().zip(is_taken).filter(|(name, is_taken)| !is_taken && !name.is_empty());
+        self.unknown = left.map(|(name, _)| name.clone()).collect();
+        Ok(())
+    }
+
+    /// Refuses an input without a time or a key.
+    fn check(&mut self, fields: &Fields<'_>) -> Result<()> {
+        for target in &mut self.targets {
+            let name = target.column.name.as_str();
+            let is_needed = !target.column.nullable && target.origin == Origin::Nowhere;
+            match name {
+                _ if !is_needed => {}
+                "source" => target.origin = Origin::Constant(Value::Text("file".into())),
+                // The order of the input counts; the store numbers the ticks.
+                "seq" => {}
+                timeframe::COLUMN => {}
+                "ts" => bail!(
+                    Failure::usage(format!(
+                        "cannot find the time of '{}': its fields are {}",
+                        self.file_name,
+                        fields.list()
+                    ))
+                    .hint("`--map ts=FIELD` names the field")
+                ),
+                _ => {
+                    let hint = match name {
+                        "symbol" => "`--set symbol=SYMBOL`, `--map symbol=FIELD` or `--symbol-from-name`".to_owned(),
+                        _ => format!("`--set {name}=VALUE` or `--map {name}=FIELD`"),
+                    };
+                    bail!(
+                        Failure::usage(format!(
+                            "cannot fill key column '{name}' from '{}': its fields are {}",
+                            self.file_name,
+                            fields.list()
+                        ))
+                        .hint(hint)
+                    )
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn mentions(at: Option<&At>, field: &str) -> bool {
+    match at {
+        Some(At::Name(name)) => name.eq_ignore_ascii_case(field),
+        Some(At::First(all)) => all.iter().any(|at| mentions(Some(at), field)),
+        _ => false,
+    }
+}
+
+fn base_day(text: &str) -> Result<i64> {
+    let text = text.as_bytes();
+    match clock::compact(text).or_else(|_| clock::iso(text)) {
+        Ok(written) => Ok(written.day),
+        Err(why) => bail!(Failure::usage(format!(
+            "invalid base date '{}': it {why}, expected 2024-01-31 or 20240131",
+            String::from_utf8_lossy(text)
+        ))),
+    }
+}
+
+/// A text that stands in no input.
+struct Given<'a>(&'a str);
+
+impl Record for Given<'_> {
+    fn cell(&self, _slot: usize) -> Cell<'_> {
+        Cell::Text(self.0.as_bytes())
+    }
+
+    fn is_quoted(&self, _slot: usize) -> bool {
+        true
+    }
+
+    fn excess(&self) -> Option<usize> {
+        None
+    }
+
+    fn line(&self, lines: &mut Lines) -> u64 {
+        lines.plus(0)
+    }
+
+    fn raw(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_bytes())
+    }
+}
+
+/// Reads the value a column has in every row.
+pub(super) fn constant(column: &Column, text: &str) -> Result<Value> {
+    let invalid = |why: String| Failure::usage(format!("cannot set column '{}' to '{text}': {why}", column.name));
+    let form = if matches!(column.kind, ColumnType::Date | ColumnType::Timestamp) {
+        let mut evidence = Evidence::new();
+        evidence.observe(text.as_bytes());
+        evidence.decide(&column.name)?.0
+    } else {
+        Form::Iso
+    };
+    let rule = Rule::of(column.kind, NumberRule::default(), TimeRule { form, zone: None });
+    let feed = Feed { column: column.clone(), origin: Origin::Slots(vec![0]), rule, nulls: Box::default() };
+    let record = Given(text);
+    let value = match feed.convert(&record, &mut ZoneCache::default()) {
+        Ok(Converted::Null) if !column.nullable => bail!(invalid("a key needs a value".to_owned())),
+        Ok(converted) => converted.value(&record).to_value(),
+        Err(unfit) => bail!(invalid(format!("it {}", unfit.why))),
+    };
+    match &value {
+        Value::Text(word) if column.name == timeframe::COLUMN => match timeframe::from_word(word) {
+            Some(timeframe) => Ok(Value::Text(timeframe.to_string().into())),
+            None => bail!(invalid("expected a timeframe such as 1m or 1d".to_owned())),
+        },
+        _ => Ok(value),
+    }
+}
+
+/// Returns the symbol a file's name stands for: without the endings of formats, percent-decoded.
+pub(super) fn symbol_of(file_name: &str) -> String {
+    const ENDINGS: [&str; 10] =
+        [".csv", ".gz", ".zst", ".lz4", ".json", ".ndjson", ".jsonl", ".tsv", ".txt", ".parquet"];
+    let mut stem = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
+    while let Some(shorter) = ENDINGS.iter().find_map(|ending| {
+        let at = stem.len().checked_sub(ending.len())?;
+        stem.get(at..).filter(|tail| tail.eq_ignore_ascii_case(ending)).and(stem.get(..at))
+    }) {
+        stem = shorter;
+    }
+    let mut bytes = Vec::with_capacity(stem.len());
+    let mut rest = stem.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let digit = |b: u8| char::from(b).to_digit(16);
+        let code = match (first, tail) {
+            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)).and_then(|(h, l)| u8::try_from(h * 16 + l).ok()),
+            _ => None,
+        };
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| stem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_is_the_stem_of_the_name() {
+        let cases = [
+            ("BRK.B.csv.gz", "BRK.B"),
+            ("M%26M.csv", "M&M"),
+            ("BAJAJ-AUTO.csv", "BAJAJ-AUTO"),
+            ("a/b/AAPL.CSV.ZST", "AAPL"),
+            ("x.parquet", "x"),
+            ("100%.csv", "100%"),
+            ("%ff.csv", "%ff"),
+            ("archive.tar", "archive.tar"),
+        ];
+        for (name, symbol) in cases {
+            assert_eq!(symbol_of(name), symbol, "{name}");
+        }
+    }
+}

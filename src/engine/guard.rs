@@ -1,0 +1,187 @@
+//! Parses SQL and lets only statements pass that read.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+
+use anyhow::{Result, bail};
+use datafusion::common::DataFusionError;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::parser::ParserError;
+
+use crate::error::Failure;
+
+/// Splits `sql` into statements.
+///
+/// A syntax error, a statement that does more than read, and a text without a statement are usage errors.
+pub(super) fn parse(sql: &str) -> Result<VecDeque<Statement>> {
+    let statements = match DFParserBuilder::new(sql).build().and_then(|mut parser| parser.parse_statements())
+    {
+        Ok(statements) => statements,
+        Err(err) => bail!(Failure::usage(format!("cannot parse the query: {}", syntax(&err)))),
+    };
+    if statements.is_empty() {
+        bail!(Failure::usage("cannot run an empty query").hint("`barn query \"SHOW TABLES\"`"));
+    }
+    for statement in &statements {
+        if let Some(word) = refused(statement) {
+            bail!(
+                Failure::usage(format!("cannot run '{word}': queries only read"))
+                    .hint("`barn store` adds rows, `barn delete` removes them")
+            );
+        }
+    }
+    Ok(statements)
+}
+
+/// Returns what the parser says, with `at line 1, column 8` at its end where it knows the place.
+fn syntax(error: &DataFusionError) -> String {
+    let text = match error.find_root() {
+        DataFusionError::SQL(error, _) => match error.as_ref() {
+            ParserError::ParserError(text) | ParserError::TokenizerError(text) => text.clone(),
+            ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+        },
+        other => other.strip_backtrace(),
+    };
+    let text =
+        text.strip_prefix("Expected: ").map_or_else(|| text.clone(), |rest| format!("expected {rest}"));
+    match text.split_once(" at Line: ") {
+        Some((what, place)) => format!("{what} at line {}", place.replace("Column: ", "column ")),
+        None => text,
+    }
+}
+
+/// Returns the first word of a statement that does more than read.
+fn refused(statement: &Statement) -> Option<String> {
+    match statement {
+        Statement::Statement(statement) => refused_inside(statement),
+        Statement::Explain(explain) => refused(&explain.statement),
+        Statement::CreateExternalTable(_) | Statement::CopyTo(_) | Statement::Reset(_) => {
+            Some(first_word(&statement.to_string()))
+        }
+    }
+}
+
+/// Looks at nested statements too, as in `WITH x AS (…) INSERT INTO …`.
+fn refused_inside(statement: &ast::Statement) -> Option<String> {
+    let found = ast::visit_statements(statement, |nested: &ast::Statement| {
+        if only_reads(nested) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(first_word(&nested.to_string()))
+        }
+    });
+    match found {
+        ControlFlow::Break(word) => Some(word),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+fn only_reads(statement: &ast::Statement) -> bool {
+    match statement {
+        ast::Statement::Query(query) => !selects_into(&query.body),
+        ast::Statement::Explain { .. }
+        | ast::Statement::ExplainTable { .. }
+        | ast::Statement::ShowTables { .. }
+        | ast::Statement::ShowColumns { .. }
+        | ast::Statement::ShowFunctions { .. }
+        | ast::Statement::ShowVariable { .. }
+        | ast::Statement::ShowCreate { .. } => true,
+        _ => false,
+    }
+}
+
+/// Returns whether a query is `SELECT … INTO table`; deeper ones are refused when they are planned.
+fn selects_into(body: &ast::SetExpr) -> bool {
+    match body {
+        ast::SetExpr::Select(select) => select.into.is_some(),
+        ast::SetExpr::SetOperation { left, right, .. } => selects_into(left) || selects_into(right),
+        _ => false,
+    }
+}
+
+fn first_word(text: &str) -> String {
+    let word = text.split_whitespace().next().unwrap_or_default();
+    if word.eq_ignore_ascii_case("SELECT") { "SELECT INTO".to_owned() } else { word.to_uppercase() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::exit_code;
+
+    fn message(sql: &str) -> String {
+        let error = parse(sql).expect_err(sql);
+        assert_eq!(exit_code(&error), 2, "{sql}");
+        error.to_string()
+    }
+
+    #[test]
+    fn statements_that_read_pass() {
+        for sql in [
+            "SELECT 1",
+            "select 1; values (1), (2);",
+            "WITH a AS (SELECT 1) SELECT * FROM a",
+            "SHOW TABLES",
+            "SHOW COLUMNS FROM bars",
+            "DESCRIBE bars",
+            "DESCRIBE SELECT 1",
+            "EXPLAIN SELECT 1",
+            "EXPLAIN ANALYZE SELECT 1",
+            "SELECT symbol, row_number() OVER (ORDER BY ts) AS n FROM bars QUALIFY n = 1",
+            "SELECT first(close, ts), last(close, ts) FROM bars",
+            "SELECT * FROM 'x.csv'",
+        ] {
+            assert!(parse(sql).is_ok(), "{sql}");
+        }
+    }
+
+    #[test]
+    fn statements_that_do_more_are_refused_by_their_name() {
+        for (sql, word) in [
+            ("INSERT INTO bars VALUES (1)", "INSERT"),
+            ("WITH a AS (SELECT 1) INSERT INTO bars SELECT * FROM a", "INSERT"),
+            ("UPDATE bars SET open = 1", "UPDATE"),
+            ("DELETE FROM bars", "DELETE"),
+            ("DROP TABLE bars", "DROP"),
+            ("CREATE TABLE t (a INT)", "CREATE"),
+            ("CREATE VIEW v AS SELECT 1", "CREATE"),
+            ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x.csv'", "CREATE"),
+            ("COPY bars TO 'x.csv'", "COPY"),
+            ("EXPLAIN COPY (SELECT 1) TO 'x.csv'", "COPY"),
+            ("EXPLAIN ANALYZE INSERT INTO bars VALUES (1)", "INSERT"),
+            ("SET a = 1", "SET"),
+            ("RESET a", "RESET"),
+            ("BEGIN", "BEGIN"),
+            ("COMMIT", "COMMIT"),
+            ("SELECT 1; DROP TABLE bars", "DROP"),
+            ("SELECT 1 AS a INTO t", "SELECT INTO"),
+            ("TRUNCATE TABLE bars", "TRUNCATE"),
+            ("ATTACH DATABASE 'x' AS y", "ATTACH"),
+            ("PREPARE a AS SELECT 1", "PREPARE"),
+        ] {
+            assert_eq!(message(sql), format!("cannot run '{word}': queries only read"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_syntax_error_names_its_place() {
+        assert_eq!(
+            message("SELECT a FROM b c d"),
+            "cannot parse the query: expected end of statement, found: d at line 1, column 19"
+        );
+        assert_eq!(
+            message("SELECT\n 'abc"),
+            "cannot parse the query: Unterminated string literal at line 2, column 2"
+        );
+        let deep = format!("SELECT {}1{}", "(".repeat(500), ")".repeat(500));
+        assert_eq!(message(&deep), "cannot parse the query: it is nested too deeply");
+    }
+
+    #[test]
+    fn an_empty_query_is_an_error() {
+        for sql in ["", "  ", ";;", "-- nothing"] {
+            assert_eq!(message(sql), "cannot run an empty query", "{sql}");
+        }
+    }
+}

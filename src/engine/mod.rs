@@ -1,0 +1,181 @@
+//! SQL over the store: the only module that names DataFusion.
+//!
+//! A query sees the tables of one [`Snapshot`] and the files given beside them, nothing else: SQL text
+//! opens no file and changes nothing.
+
+mod answer;
+mod failure;
+mod files;
+mod functions;
+mod guard;
+mod hot;
+mod nanos;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::displayable;
+use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::resolve::resolve_table_references;
+
+use answer::Threads;
+pub use answer::{Answer, Next};
+use failure::{Stage, translate, unknown_table};
+use hot::HotTable;
+use rows::Rows;
+
+use crate::error::Failure;
+use crate::store::Snapshot;
+
+/// What a query may use besides the store.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The memory for sorting, grouping and joining; without a limit, as much as it takes.
+    pub memory_bytes: Option<usize>,
+    /// Names and files that stand beside the tables.
+    pub files: Vec<(String, PathBuf)>,
+}
+
+/// Runs SQL over one snapshot of the store.
+pub struct Engine {
+    session: Session,
+    threads: Arc<Threads>,
+}
+
+/// What it takes to plan and start a query; a copy goes to the thread that does.
+#[derive(Clone)]
+struct Session {
+    context: SessionContext,
+    names: Arc<[String]>,
+    memory_bytes: Option<usize>,
+}
+
+impl Engine {
+    /// An engine over the tables of `snapshot` and the files of `options`.
+    pub fn new(snapshot: Arc<Snapshot>, options: &Options) -> Result<Self> {
+        Self::over(snapshot, options)
+    }
+
+    fn over(rows: Arc<dyn Rows>, options: &Options) -> Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let context = context(cores, options.memory_bytes).map_err(|err| translate(err, Stage::Planning))?;
+        let mut names = Vec::with_capacity(rows.tables().len() + options.files.len());
+        for table in rows.tables() {
+            let provider = HotTable::new(Arc::clone(&rows), table);
+            context
+                .register_table(&table.name, Arc::new(provider))
+                .map_err(|err| translate(err, Stage::Planning))?;
+            names.push(table.name.clone());
+        }
+        let threads = Threads::start(cores)?;
+        for (name, file) in &options.files {
+            files::check_name(name, names.iter().map(String::as_str))?;
+            let (context, table, file) = (context.clone(), name.clone(), file.clone());
+            threads.run(async move { files::register(&context, &table, &file).await })?;
+            names.push(name.clone());
+        }
+        let session = Session { context, names: names.into(), memory_bytes: options.memory_bytes };
+        Ok(Self { session, threads: Arc::new(threads) })
+    }
+
+    /// Runs all statements of `sql` and returns the rows of the last.
+    pub fn query(&self, sql: &str) -> Result<Answer> {
+        let mut statements = guard::parse(sql)?;
+        let last = statements.pop_back().context("cannot run an empty query")?;
+        for statement in statements {
+            let mut answer = self.start(statement)?;
+            while answer.next()?.is_some() {}
+        }
+        self.start(last)
+    }
+
+    /// Returns the plan of the last statement of `sql` for people to read.
+    pub fn explain(&self, sql: &str) -> Result<String> {
+        let last = guard::parse(sql)?.pop_back().context("cannot explain an empty query")?;
+        let session = self.session.clone();
+        self.threads.run(async move {
+            let frame = session.plan(last).await?;
+            let plan = frame.create_physical_plan().await.map_err(|err| translate(err, Stage::Planning))?;
+            Ok(displayable(plan.as_ref()).indent(false).to_string())
+        })
+    }
+
+    fn start(&self, statement: Statement) -> Result<Answer> {
+        let session = self.session.clone();
+        let memory_bytes = session.memory_bytes;
+        let stream = self.threads.run(async move {
+            let frame = session.plan(statement).await?;
+            frame.execute_stream().await.map_err(|err| translate(err, Stage::Running(memory_bytes)))
+        })?;
+        Ok(Answer::start(&self.threads, stream, memory_bytes))
+    }
+}
+
+impl Session {
+    async fn plan(&self, statement: Statement) -> Result<datafusion::dataframe::DataFrame> {
+        self.check_tables(&statement)?;
+        let planning = |err| translate(err, Stage::Planning);
+        let plan = self.context.state().statement_to_plan(statement).await.map_err(planning)?;
+        only_reads(&plan)?;
+        self.context.execute_logical_plan(plan).await.map_err(planning)
+    }
+
+    /// DataFusion has no typed error for an unknown table.
+    fn check_tables(&self, statement: &Statement) -> Result<()> {
+        let (tables, _) =
+            resolve_table_references(statement, true).map_err(|err| translate(err, Stage::Planning))?;
+        let state = self.context.state();
+        for table in tables {
+            let name = table.table();
+            let is_ours = matches!(table.schema(), None | Some("public"));
+            if is_ours
+                && !self.names.iter().any(|known| known == name)
+                && !state.table_functions().contains_key(name)
+            {
+                bail!(unknown_table(name, self.names.iter().map(String::as_str)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a plan that would change something, should its text have passed.
+fn only_reads(plan: &LogicalPlan) -> Result<()> {
+    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    match options.verify_plan(plan) {
+        Ok(()) => Ok(()),
+        Err(err) => Err(translate(err, Stage::Planning)
+            .context(Failure::usage("cannot run the query: queries only read"))),
+    }
+}
+
+fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Result<SessionContext> {
+    let mut config = SessionConfig::new().with_target_partitions(cores).with_information_schema(true);
+    config.options_mut().execution.time_zone = Some("UTC".to_owned());
+    let mut environment = RuntimeEnvBuilder::new();
+    if let Some(bytes) = memory_bytes {
+        environment = environment.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));
+        // Each sort sets this aside for merging what it spilled; the usual 10 MiB would be all there is.
+        let merging = bytes / (8 * cores.max(1));
+        let execution = &mut config.options_mut().execution;
+        execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(merging);
+    }
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(environment.build_arc()?)
+        .with_default_features()
+        .with_analyzer_rule(Arc::new(nanos::ExactNanos))
+        .build();
+    let context = SessionContext::new_with_state(state);
+    functions::register(&context);
+    Ok(context)
+}

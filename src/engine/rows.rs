@@ -1,0 +1,82 @@
+//! What the engine reads from: tables, their series, and pieces of a series' rows.
+
+use std::ops::ControlFlow;
+
+use anyhow::Result;
+
+use super::hot::Columns;
+use crate::model::Table;
+use crate::store::{Resume, Scan, SeriesEntry, Snapshot};
+
+/// A source of rows; a [`Snapshot`], or in tests a few rows in memory.
+pub(super) trait Rows: Send + Sync + 'static {
+    /// Returns all tables.
+    fn tables(&self) -> &[Table];
+
+    /// Returns the series of a table in the order of their keys, nulls first.
+    fn series(&self, table: &str) -> Result<Vec<SeriesEntry>>;
+
+    /// Appends rows of a series, in the order (ts, seq), until `columns` is full.
+    ///
+    /// Returns where to go on, or nothing when the series has no more rows.
+    fn read(
+        &self,
+        scan: &Scan,
+        series: i64,
+        behind: Option<Resume>,
+        columns: &mut Columns,
+    ) -> Result<Option<Resume>>;
+
+    /// Returns the number of rows of a series in the scan's time range.
+    fn count(&self, scan: &Scan, series: i64) -> Result<u64>;
+
+    /// Returns the first and last time of a series.
+    fn extent(&self, table: &str, series: i64) -> Result<Option<(i64, i64)>>;
+
+    /// Returns the SQL text of a scan.
+    fn explain(&self, scan: &Scan) -> Result<String>;
+}
+
+impl Rows for Snapshot {
+    fn tables(&self) -> &[Table] {
+        self.tables()
+    }
+
+    fn series(&self, table: &str) -> Result<Vec<SeriesEntry>> {
+        self.series(table)
+    }
+
+    fn read(
+        &self,
+        scan: &Scan,
+        series: i64,
+        behind: Option<Resume>,
+        columns: &mut Columns,
+    ) -> Result<Option<Resume>> {
+        let mut resume = None;
+        self.scan(scan, series, behind, &mut |row| {
+            for at in 0..scan.fields.len() {
+                columns.push(at, row.get(at)?)?;
+            }
+            columns.end_row();
+            if columns.is_full() {
+                resume = Some(row.resume()?);
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(resume)
+    }
+
+    fn count(&self, scan: &Scan, series: i64) -> Result<u64> {
+        self.count(scan, series)
+    }
+
+    fn extent(&self, table: &str, series: i64) -> Result<Option<(i64, i64)>> {
+        self.extent(table, series)
+    }
+
+    fn explain(&self, scan: &Scan) -> Result<String> {
+        self.explain(scan)
+    }
+}

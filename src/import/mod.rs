@@ -1,0 +1,21 @@
+//! From paths on a command line to blocks of whole records, and the ordered parallel stage that decodes
+//! them.
+
+mod archive;
+mod block;
+mod elements;
+mod fingerprint;
+mod input;
+mod json_path;
+mod lines;
+mod pipeline;
+mod progress;
+mod session;
+mod text;
+mod unpack;
+mod writer;
+
+pub use input::{Source, expand};
+pub use progress::Progress;
+pub use session::{Mode, NewColumns, Outcome, Request, Session};
+pub use writer::{Limits, MaxBad};

@@ -1,0 +1,393 @@
+//! Importing: each input is opened, bound to the table, decoded in parallel, and written in order.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::archive::{Content, Member, visit};
+use super::block::{BlockOptions, BlockReader, Cut, read_start};
+use super::fingerprint::{self, Fingerprint};
+use super::input::Source;
+use super::pipeline;
+use super::progress::Progress;
+use super::writer::{Limits, Widen, Writer};
+use crate::decode::{Block, Decoder, Format, Input, Layout, ParquetDecoder, delimiter, infer, infer_parquet, sniff};
+use crate::error::{Failure, Kind};
+use crate::frame::ParquetFile;
+use crate::model::{Column, Counts, OnConflict, Table, nearest};
+use crate::store::Store;
+
+/// Bytes of an input that decide its timeframe, and the types of a table made from it.
+const HEAD_BYTES: usize = 64 << 20;
+
+/// What is to be imported how.
+pub struct Request {
+    /// The name of the table.
+    pub table: String,
+    /// How bytes become rows.
+    pub layout: Layout,
+    /// The rule for keys that are stored already.
+    pub rule: OnConflict,
+    /// When an input is refused, and when it is committed.
+    pub limits: Limits,
+    /// What happens to fields that the table has no column for.
+    pub new_columns: NewColumns,
+    /// The fields that key a table which does not exist yet.
+    pub key: Vec<String>,
+    /// The field with the time of a table which does not exist yet.
+    pub time: Option<String>,
+    /// Whether anything is kept.
+    pub mode: Mode,
+}
+
+/// What happens to fields that the table has no column for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewColumns {
+    /// They are named once and left out.
+    Ignore,
+    /// They become columns.
+    Add,
+}
+
+/// Whether an import keeps anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Rows are stored.
+    Store,
+    /// Rows are counted, and taken back.
+    DryRun,
+}
+
+/// What became of one input.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What became of its rows.
+    pub counts: Counts,
+    /// The numbers of its series.
+    pub series: std::collections::HashSet<i64>,
+    /// What was decided by looking at it, and what was left out.
+    pub notes: Vec<String>,
+    /// What the user should look at.
+    pub warnings: Vec<String>,
+    /// Time spent writing.
+    pub writing: std::time::Duration,
+}
+
+/// An import into one table.
+pub struct Session<'s> {
+    pub(super) store: &'s mut Store,
+    pub(super) request: Request,
+    pub(super) stop: &'s AtomicBool,
+    pub(super) progress: &'s Progress,
+    /// Rows written, for whoever watches.
+    pub(super) rows: &'s AtomicU64,
+    /// Columns inferred by this import, whose types may still widen.
+    pub(super) inferred: Vec<Column>,
+}
+
+impl<'s> Session<'s> {
+    /// Starts an import.
+    ///
+    /// Fails if there is no such table and no key to make one from.
+    pub fn new(
+        store: &'s mut Store,
+        request: Request,
+        stop: &'s AtomicBool,
+        progress: &'s Progress,
+        rows: &'s AtomicU64,
+    ) -> Result<Self> {
+        match store.table(&request.table) {
+            None if request.key.is_empty() => Err(unknown_table(store, &request.table)),
+            Some(_) if !request.key.is_empty() => check_key(store, &request),
+            _ => Ok(()),
+        }?;
+        Ok(Self { store, request, stop, progress, rows, inferred: Vec::new() })
+    }
+
+    /// Imports a file or stream, and every file inside an archive.
+    ///
+    /// `each` is told what became of each of them.
+    pub fn import(&mut self, source: &Source, each: &mut dyn FnMut(&str, Result<Outcome>)) -> Result<()> {
+        // Members that are done: opening an archive again passes over them.
+        let mut done = 0;
+        loop {
+            let mut place = 0;
+            let visited = visit(source, self.progress, &mut |member| {
+                place += 1;
+                if place <= done {
+                    return Ok(());
+                }
+                let name = member.name.clone();
+                let result = self.member(member);
+                match result {
+                    Err(err) if err.is::<Widen>() || self.is_stopped() => return Err(err),
+                    result => each(&name, result),
+                }
+                done += 1;
+                Ok(())
+            });
+            match visited {
+                Err(err) => match err.downcast::<Widen>() {
+                    Ok(widen) if source.path().is_some() => self.widen(&widen),
+                    Ok(widen) => bail!(
+                        Failure::new(format!("cannot store '{}': {widen}", source.name()))
+                            .hint("a file can be read again with a wider type, a stream can not")
+                    ),
+                    Err(err) => return Err(err),
+                },
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Widens the columns that this import inferred too narrow.
+    fn widen(&mut self, widen: &Widen) {
+        for misfit in &widen.misfits {
+            if let Some(column) = self.inferred.iter_mut().find(|column| column.name == misfit.column) {
+                column.kind = misfit.needs;
+            }
+        }
+    }
+
+    fn member(&mut self, member: Member<'_>) -> Result<Outcome> {
+        let name = member.name.clone();
+        match member.content {
+            Content::File(file) => self.parquet(&name, &member.file_name, file),
+            Content::Stream(stream) => self.stream(&name, &member.file_name, stream),
+        }
+        .with_context(|| format!("cannot store '{name}'"))
+    }
+
+    fn stream(&mut self, name: &str, file_name: &str, mut stream: Box<dyn Read + '_>) -> Result<Outcome> {
+        let layout = &self.request.layout;
+        let start = read_start(&mut stream)?;
+        let mut options = BlockOptions {
+            encoding: layout.encoding.clone(),
+            skip: layout.skip,
+            footer: layout.footer,
+            cut: Cut::Lines,
+        };
+        let text = self.start_text(&start, &options);
+        let format = match layout.format {
+            Some(format) => format,
+            None => sniff(&text, file_name)?,
+        };
+        options.cut = self.cut(format, &text)?;
+        let mut reader = BlockReader::new(Box::new(Cursor::new(start).chain(stream)), options, self.stop)?;
+        let mut head = Vec::new();
+        extend_head(&mut reader, &mut head, 1)?;
+        // What the first block does not settle, such as a timeframe or the order of day and month, the
+        // whole head may.
+        let first = if self.needs_inference() { None } else { self.bind(format, file_name, &head).ok() };
+        let decoder = match first.filter(|decoder| !decoder.needs_timeframe()) {
+            Some(decoder) => decoder,
+            None => {
+                extend_head(&mut reader, &mut head, HEAD_BYTES)?;
+                self.bind_whole(format, file_name, &head)?
+            }
+        };
+        self.run(name, &decoder, head, reader)
+    }
+
+    /// Binds an input by all of its head, with the columns that it brings and the timeframe that it shows.
+    fn bind_whole(&mut self, format: Format, file_name: &str, head: &[Block]) -> Result<Decoder> {
+        if self.needs_inference() {
+            let fields = infer(&self.request.layout, &Input { format, file_name, head })?;
+            self.infer(&fields);
+        }
+        let mut decoder = self.bind(format, file_name, head)?;
+        if decoder.needs_timeframe() {
+            decoder.detect_timeframe(head)?;
+        }
+        Ok(decoder)
+    }
+
+    /// Returns the start of an input as the reader will see it: in UTF-8, behind the skipped lines.
+    fn start_text(&self, start: &[u8], options: &BlockOptions) -> Vec<u8> {
+        let lines = BlockReader::new(Box::new(start), options.clone(), self.stop)
+            .and_then(|mut reader| reader.next_block());
+        // What is no text may still be told by its bytes.
+        lines.ok().flatten().map_or_else(|| start.to_vec(), |block| block.bytes)
+    }
+
+    fn cut(&self, format: Format, start: &[u8]) -> Result<Cut> {
+        Ok(match format {
+            Format::Ndjson => Cut::Lines,
+            Format::Json => Cut::Elements { root: self.request.layout.root.clone() },
+            Format::Csv => Cut::Csv { delimiter: delimiter(&self.request.layout, start) },
+            Format::Parquet => bail!(Failure::usage("it is not a Parquet file")),
+        })
+    }
+
+    /// Whether the input's own fields decide columns of the table.
+    fn needs_inference(&self) -> bool {
+        self.request.new_columns == NewColumns::Add || self.store.table(&self.request.table).is_none()
+    }
+
+    fn run(&mut self, name: &str, decoder: &Decoder, head: Vec<Block>, mut reader: BlockReader<'_>) -> Result<Outcome> {
+        let mut notes = decoder.notes().to_vec();
+        note_unknown(decoder.unknown(), &mut notes);
+        let mut fingerprint = Fingerprint::default();
+        let mut head = head.into_iter();
+        let is_stream = name == "-";
+        let stop = self.stop;
+        let mut writer = Writer::new(self, name, is_stream)?;
+        let result = pipeline::run(
+            &mut || {
+                let block = match head.next() {
+                    Some(block) => Some(block),
+                    None => reader.next_block()?,
+                };
+                if let Some(block) = &block {
+                    fingerprint.add(&block.bytes);
+                }
+                Ok(block)
+            },
+            &|block| decoder.decode(&block),
+            &mut |decoded| writer.consume(decoded),
+        );
+        // A reader that is stopped ends as if its input did.
+        let result = result.and_then(|()| if stop.load(Ordering::SeqCst) { Err(interrupted()) } else { Ok(()) });
+        writer.finish(result, &fingerprint.finish(), notes)
+    }
+
+    fn parquet(&mut self, name: &str, file_name: &str, file: File) -> Result<Outcome> {
+        let fingerprint = fingerprint::of_end(&file)?;
+        let mut file = ParquetFile::open(file)?;
+        if self.needs_inference() {
+            let fields = infer_parquet(&self.request.layout, &mut file)?;
+            self.infer(&fields);
+        }
+        let table = self.table()?;
+        let mut decoder = ParquetDecoder::bind(&table, &self.request.layout, file, file_name)?;
+        if decoder.needs_timeframe() {
+            decoder.detect_timeframe()?;
+        }
+        let mut notes = decoder.notes().to_vec();
+        note_unknown(decoder.unknown(), &mut notes);
+        let mut writer = Writer::new(self, name, false)?;
+        let mut result = Ok(());
+        while result.is_ok() {
+            result = match decoder.next_slice() {
+                Ok(Some(decoded)) => writer.consume(decoded),
+                Ok(None) => break,
+                Err(err) => Err(err),
+            };
+        }
+        writer.finish(result, &fingerprint, notes)
+    }
+
+    fn bind(&self, format: Format, file_name: &str, head: &[Block]) -> Result<Decoder> {
+        Decoder::bind(&self.table()?, &self.request.layout, &Input { format, file_name, head })
+    }
+
+    /// Returns the table with the columns that this import adds.
+    pub(super) fn table(&self) -> Result<Table> {
+        let mut table = match self.store.table(&self.request.table) {
+            Some(table) => table.clone(),
+            None => self.new_table()?,
+        };
+        for column in &self.inferred {
+            let is_key = table.key_index(&column.name).is_some();
+            if !is_key && table.value_index(&column.name).is_none() && column.name != "ts" {
+                table.values.push(column.clone());
+            }
+        }
+        Ok(table)
+    }
+
+    /// Returns the table that the key fields make; its columns are among the inferred ones.
+    fn new_table(&self) -> Result<Table> {
+        let mut key = Vec::new();
+        for name in &self.request.key {
+            let column = self.inferred.iter().find(|column| column.name == *name);
+            let column = column.with_context(|| {
+                Failure::usage(format!("cannot make table '{}': its input has no field '{name}'", self.request.table))
+            })?;
+            key.push(Column { nullable: false, ..column.clone() });
+        }
+        let text = crate::model::TableText {
+            key: key.iter().map(|column| format!("{} {}", column.name, column.kind)).collect(),
+            ..crate::model::TableText::default()
+        };
+        Table::parse(&self.request.table, &text).map_err(|err| Failure::usage(format!("cannot make table: {err}")).into())
+    }
+
+    /// Adds the fields of an input to what is known of this import's columns.
+    fn infer(&mut self, fields: &[(String, Column)]) {
+        let known = self.store.table(&self.request.table);
+        for (header, column) in fields {
+            let is_known = self.inferred.iter().any(|other| other.name == column.name)
+                || known.is_some_and(|table| table.columns().iter().any(|other| other.name == column.name));
+            if !is_known && !self.feeds_column(header, column) {
+                self.inferred.push(column.clone());
+            }
+        }
+    }
+
+    /// Whether a field feeds a column of another name, as the time does.
+    fn feeds_column(&self, header: &str, column: &Column) -> bool {
+        self.request.layout.feeds(header) || self.request.layout.feeds(&column.name)
+    }
+}
+
+/// Reads blocks until the head has `bytes`, or all there is.
+fn extend_head(reader: &mut BlockReader<'_>, head: &mut Vec<Block>, bytes: usize) -> Result<()> {
+    while head.iter().map(|block| block.bytes.len()).sum::<usize>() < bytes {
+        match reader.next_block()? {
+            Some(block) => head.push(block),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+fn note_unknown(unknown: &[String], notes: &mut Vec<String>) {
+    /// Fields named in a note; a file with thousands must not fill the screen.
+    const NAMED: usize = 12;
+    if unknown.is_empty() {
+        return;
+    }
+    let mut names = unknown.iter().take(NAMED).map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+    if unknown.len() > NAMED {
+        names.push_str(&format!(" and {} more", unknown.len() - NAMED));
+    }
+    notes.push(format!("no column for {names}: left out, `--add-columns` adds them"));
+}
+
+fn unknown_table(store: &Store, name: &str) -> anyhow::Error {
+    let failure = Failure::usage(format!("cannot store into table '{name}': there is none"));
+    match nearest(name, store.table_names()) {
+        Some(near) => failure.hint(format!("`barn store {near}` stores into the table of that name")),
+        None => failure.hint(format!("`barn store {name} FILE --key COLUMN --time COLUMN` makes it")),
+    }
+    .into()
+}
+
+fn check_key(store: &Store, request: &Request) -> Result<()> {
+    let table = store.table(&request.table).context("cannot find the table")?;
+    let names: Vec<&str> = table.key.iter().map(|column| column.name.as_str()).collect();
+    if names != request.key {
+        bail!(
+            Failure::usage(format!(
+                "cannot store into table '{}' with key {}: its key is {}",
+                request.table,
+                request.key.join(", "),
+                names.join(", ")
+            ))
+            .hint("leave out `--key`, or choose another table")
+        );
+    }
+    Ok(())
+}
+
+/// The error of an import that the user stopped.
+pub(super) fn interrupted() -> anyhow::Error {
+    Failure::new("interrupted").kind(Kind::Interrupted).into()
+}

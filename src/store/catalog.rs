@@ -1,0 +1,269 @@
+//! Which tables a store has, and how each lies in SQLite.
+//!
+//! A table `T` is `T_series` (one row a series), `T_rows` (the rows, clustered by series and time), and
+//! the view `T_hot` that joins both for any SQLite tool. A value column comes into `T_rows` with its first
+//! value that is not its default: absent columns cost no byte and no time, and SQLite adds a column without
+//! touching a row.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use rusqlite::Connection;
+
+use crate::error::Failure;
+use crate::fs;
+use crate::model::{BUILTIN, Column, ColumnType, Table, TableText, Value};
+
+/// The most columns of a table: SQLite allows 2,000, and one statement 32,766 parameters.
+const MAX_COLUMNS: usize = 1_900;
+
+/// The largest `barn.toml` that is read.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
+/// What `barn.toml` may say.
+#[derive(Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    table: BTreeMap<String, TableText>,
+    /// Read by `store --as`; here only so that the key is known.
+    #[serde(default)]
+    layout: toml::Table,
+}
+
+/// The tables of a store by name.
+#[derive(Default)]
+pub(super) struct Catalog {
+    tables: BTreeMap<String, Stored>,
+}
+
+/// A table and how it lies in SQLite.
+#[derive(Clone)]
+pub(super) struct Stored {
+    pub(super) table: Table,
+    /// Whether it exists in SQLite.
+    pub(super) exists: bool,
+    /// The value columns that exist in SQLite, as places in [`Table::values`], in physical order.
+    pub(super) present: Vec<usize>,
+}
+
+impl Catalog {
+    /// Reads the built-in tables, those of `barn.toml`, and those the store has.
+    pub(super) fn load(connection: &Connection, root: &Path) -> Result<Self> {
+        let mut catalog = Self::default();
+        let builtin: BTreeMap<String, TableText> = toml::from_str(BUILTIN)?;
+        for (name, text) in builtin.into_iter().chain(read_config(root)?) {
+            if catalog.tables.contains_key(&name) {
+                bail!("cannot use table '{name}' of '{CONFIG}': it is built in");
+            }
+            catalog.insert(Table::parse(&name, &text)?);
+        }
+        let mut statement = connection.prepare_cached("SELECT name, definition FROM catalog")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (name, definition): (String, String) = (row.get(0)?, row.get(1)?);
+            let damaged = || format!("cannot read the catalogue entry of table '{name}'");
+            let table = Table::parse(&name, &serde_json::from_str(&definition).with_context(damaged)?)
+                .with_context(damaged)?;
+            let stored = Stored::load(connection, extend(table, catalog.get(&name).map(|known| &known.table))?)?;
+            catalog.tables.insert(name, stored);
+        }
+        Ok(catalog)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Stored> {
+        self.tables.get(name)
+    }
+
+    pub(super) fn tables(&self) -> impl Iterator<Item = &Stored> {
+        self.tables.values()
+    }
+
+    fn insert(&mut self, table: Table) {
+        self.tables.insert(table.name.clone(), Stored { table, exists: false, present: Vec::new() });
+    }
+
+    /// Makes sure that the table exists in SQLite and has at least the columns of `table`.
+    pub(super) fn define(&mut self, connection: &Connection, table: &Table) -> Result<()> {
+        let stored = match self.tables.get(&table.name) {
+            Some(stored) if stored.exists && table.values.iter().all(|column| stored.table.values.contains(column)) => {
+                return Ok(());
+            }
+            Some(stored) => {
+                let known = stored.exists.then_some(&stored.table);
+                let table = match known {
+                    Some(known) => extend(known.clone(), Some(table))?,
+                    None => table.clone(),
+                };
+                Stored { table, ..stored.clone() }
+            }
+            None => Stored { table: table.clone(), exists: false, present: Vec::new() },
+        };
+        let stored = stored.create(connection)?;
+        self.tables.insert(table.name.clone(), stored);
+        Ok(())
+    }
+
+    /// Adds value columns, given by place, to `T_rows`.
+    pub(super) fn add_physical(&mut self, connection: &Connection, name: &str, places: &[usize]) -> Result<()> {
+        let stored = self.tables.get_mut(name).context("cannot add a column to a table that is not defined")?;
+        for &place in places {
+            let column = &stored.table.values[place];
+            connection.execute_batch(&format!(
+                "ALTER TABLE {} ADD COLUMN {} {}{}",
+                quoted(name, "_rows"),
+                quoted(&column.name, ""),
+                sqlite_type(column.kind),
+                if column.default == Value::Boolean(true) { " DEFAULT 1" } else { "" },
+            ))?;
+            stored.present.push(place);
+        }
+        connection.execute_batch(&stored.view())?;
+        Ok(())
+    }
+}
+
+/// The name of the file a user may put into the folder of a store.
+pub const CONFIG: &str = "barn.toml";
+
+fn read_config(root: &Path) -> Result<BTreeMap<String, TableText>> {
+    let path = root.join(CONFIG);
+    if !path.exists() {
+        return Ok(BTreeMap::new());
+    }
+    let cannot = || Failure::usage(format!("cannot use '{}'", path.display()));
+    let config: Config = toml::from_str(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)?;
+    drop(config.layout);
+    for (name, text) in &config.table {
+        Table::parse(name, text).with_context(cannot)?;
+    }
+    Ok(config.table)
+}
+
+/// Adds to `table` the value columns that `other` has besides.
+fn extend(mut table: Table, other: Option<&Table>) -> Result<Table> {
+    let Some(other) = other else { return Ok(table) };
+    if table.key != other.key || table.ticks != other.ticks {
+        bail!(
+            Failure::usage(format!("cannot use table '{}': the store has it with another key", table.name))
+                .hint(format!("`barn info {}` shows it", table.name))
+        );
+    }
+    for column in &other.values {
+        match table.value_index(&column.name) {
+            None => table.values.push(column.clone()),
+            Some(at) if table.values[at].kind != column.kind => bail!(Failure::usage(format!(
+                "cannot use column '{}' of table '{}' as {}: the store has it as {}",
+                column.name, table.name, column.kind, table.values[at].kind
+            ))),
+            Some(_) => {}
+        }
+    }
+    Ok(table)
+}
+
+impl Stored {
+    fn load(connection: &Connection, table: Table) -> Result<Self> {
+        let mut statement = connection.prepare_cached("SELECT name FROM pragma_table_info(?1)")?;
+        let names: Vec<String> = statement
+            .query_map([format!("{}_rows", table.name)], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let present = names.iter().filter_map(|name| table.value_index(name)).collect();
+        Ok(Self { table, exists: true, present })
+    }
+
+    fn create(mut self, connection: &Connection) -> Result<Self> {
+        let table = &self.table;
+        if table.columns().len() > MAX_COLUMNS {
+            bail!(Failure::usage(format!(
+                "cannot make table '{}' with {} columns: at most {MAX_COLUMNS} are possible",
+                table.name,
+                table.columns().len()
+            )));
+        }
+        let definition = serde_json::to_string(&table.to_text())?;
+        connection.execute(
+            "INSERT INTO catalog VALUES (?1, ?2) ON CONFLICT DO UPDATE SET definition = excluded.definition",
+            [&table.name, &definition],
+        )?;
+        if !self.exists {
+            connection.execute_batch(&self.schema())?;
+            self.exists = true;
+        }
+        connection.execute_batch(&self.view())?;
+        Ok(self)
+    }
+
+    fn schema(&self) -> String {
+        let keys: String = self
+            .table
+            .key
+            .iter()
+            .map(|column| {
+                let null = if column.nullable { "" } else { " NOT NULL" };
+                format!(", {} {}{null}", quoted(&column.name, ""), sqlite_type(column.kind))
+            })
+            .collect();
+        let (seq, seq_key) = if self.table.ticks { (", seq INTEGER NOT NULL", ", seq") } else { ("", "") };
+        format!(
+            "CREATE TABLE {series} (id INTEGER NOT NULL PRIMARY KEY, encoded_key BLOB NOT NULL UNIQUE{keys}) STRICT;
+             CREATE TABLE {rows} (series INTEGER NOT NULL, ts INTEGER NOT NULL{seq}, PRIMARY KEY (series, ts{seq_key}))
+             STRICT, WITHOUT ROWID;",
+            series = quoted(&self.table.name, "_series"),
+            rows = quoted(&self.table.name, "_rows"),
+        )
+    }
+
+    fn view(&self) -> String {
+        let mut columns: Vec<String> =
+            self.table.key.iter().map(|column| format!("s.{}", quoted(&column.name, ""))).collect();
+        columns.push("r.ts".to_owned());
+        if self.table.ticks {
+            columns.push("r.seq".to_owned());
+        }
+        for (at, column) in self.table.values.iter().enumerate() {
+            let name = quoted(&column.name, "");
+            columns.push(match &column.default {
+                _ if self.present.contains(&at) => format!("r.{name}"),
+                Value::Boolean(true) => format!("1 AS {name}"),
+                _ => format!("NULL AS {name}"),
+            });
+        }
+        format!(
+            "DROP VIEW IF EXISTS {view}; CREATE VIEW {view} AS SELECT {columns} FROM {rows} r JOIN {series} s ON s.id = r.series;",
+            view = quoted(&self.table.name, "_hot"),
+            columns = columns.join(", "),
+            rows = quoted(&self.table.name, "_rows"),
+            series = quoted(&self.table.name, "_series"),
+        )
+    }
+
+    /// Returns the columns of `T_rows` that identify a row.
+    pub(super) fn row_key(&self) -> &'static str {
+        if self.table.ticks { "series, ts, seq" } else { "series, ts" }
+    }
+
+    /// Returns the names of the present value columns, each behind a comma.
+    pub(super) fn value_list(&self) -> String {
+        self.present.iter().map(|&at| format!(", {}", quoted(&self.table.values[at].name, ""))).collect()
+    }
+}
+
+/// Returns a name quoted for SQL; names are validated, the quotes are a second line of defence.
+pub(super) fn quoted(name: &str, suffix: &str) -> String {
+    format!("\"{}{suffix}\"", name.replace('"', "\"\""))
+}
+
+fn sqlite_type(kind: ColumnType) -> &'static str {
+    match kind {
+        ColumnType::Text => "TEXT",
+        ColumnType::Double => "REAL",
+        ColumnType::Bigint | ColumnType::Boolean | ColumnType::Date | ColumnType::Timestamp => "INTEGER",
+    }
+}
+
+/// Returns the key columns of `T_series` as a select list.
+pub(super) fn key_list(columns: &[Column]) -> String {
+    columns.iter().map(|column| format!(", {}", quoted(&column.name, ""))).collect()
+}

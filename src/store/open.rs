@@ -1,0 +1,179 @@
+//! Opening `barn.db`: its pragmas, its migrations, and clear words where it is none of ours.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::Failure;
+use crate::fs;
+
+/// The name of the database in the folder of a store.
+pub(super) const FILE: &str = "barn.db";
+
+/// "barn" in ASCII, in the header of every store.
+const APPLICATION_ID: i32 = 0x6261_726e;
+
+/// How long a writer waits for another one before it gives up.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// The migrations, in order; the first brings a new file to `user_version` 1.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001_catalog.sql")];
+
+/// Opens the database of the store at `root` for writing, and makes both where they are missing.
+pub(super) fn open_writer(root: &Path) -> Result<Connection> {
+    refuse_file(root)?;
+    fs::create_folder(root).with_context(|| cannot_open(root))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection =
+        Connection::open_with_flags(root.join(FILE), flags).with_context(|| cannot_open(root))?;
+    prepare_writer(&mut connection).map_err(|err| explain(err, root))?;
+    Ok(connection)
+}
+
+/// Opens the database of the store at `root` for reading.
+///
+/// A store on a read-only disk is opened too, unless another program left a journal beside it.
+pub(super) fn open_reader(root: &Path) -> Result<Connection> {
+    refuse_file(root)?;
+    let path = root.join(FILE);
+    if !path.exists() {
+        return Err(Failure::new(format!("cannot open store '{}': there is none", root.display()))
+            .hint("`barn store bars FILE.csv` makes one, `--store DIR` names another")
+            .into());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(&path, flags).with_context(|| cannot_open(root))?;
+    match prepare_reader(&connection) {
+        Err(err) if is_read_only(&err) && !has_journal(root) => {
+            let connection = Connection::open_with_flags(immutable_uri(&path), flags)
+                .with_context(|| cannot_open(root))?;
+            prepare_reader(&connection).map_err(|err| explain(err, root))?;
+            Ok(connection)
+        }
+        Err(err) => Err(explain(err, root)),
+        Ok(()) => Ok(connection),
+    }
+}
+
+fn cannot_open(root: &Path) -> String {
+    format!("cannot open store '{}'", root.display())
+}
+
+fn refuse_file(root: &Path) -> Result<()> {
+    if root.is_file() {
+        bail!(Failure::new(format!("{}: it is a file, a store is a folder", cannot_open(root))));
+    }
+    Ok(())
+}
+
+fn prepare_writer(connection: &mut Connection) -> Result<()> {
+    connection.busy_timeout(BUSY)?;
+    check_owner(connection)?;
+    // FULL, not NORMAL: a transaction is a file or millions of rows, so the one sync it costs is small,
+    // and what was acknowledged survives a power cut.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA cache_size = -65536;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA wal_autocheckpoint = 16384;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA mmap_size = 0;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate(connection)
+}
+
+fn prepare_reader(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.execute_batch(
+        "PRAGMA query_only = 1; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    check_owner(connection)?;
+    let version = user_version(connection)?;
+    if version < MIGRATIONS.len() {
+        bail!("its format {version} is older than this barn's {}; open it once for writing", MIGRATIONS.len());
+    }
+    Ok(())
+}
+
+/// Refuses a database of another program and a store of a newer barn.
+fn check_owner(connection: &Connection) -> Result<()> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version = user_version(connection)?;
+    if id != APPLICATION_ID {
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if id != 0 || tables > 0 || version > 0 {
+            bail!("'{FILE}' is a database of another program");
+        }
+    }
+    if version > MIGRATIONS.len() {
+        bail!(
+            "it has format {version} of a newer barn, this one knows formats up to {}",
+            MIGRATIONS.len()
+        );
+    }
+    Ok(())
+}
+
+fn user_version(connection: &Connection) -> Result<usize> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version)?)
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    if user_version(connection)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Read again under the lock: another process may have been faster.
+    for (at, migration) in MIGRATIONS.iter().enumerate().skip(user_version(&transaction)?) {
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(at + 1)?)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Puts the store's name, and where it helps a hint, on an error of SQLite.
+pub(super) fn explain(error: anyhow::Error, root: &Path) -> anyhow::Error {
+    let context = match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(ErrorCode::NotADatabase) => {
+            Failure::new(format!("{}: '{FILE}' is no database", cannot_open(root)))
+        }
+        Some(ErrorCode::DatabaseBusy) => Failure::new(format!(
+            "{}: another process has been writing to it for {} s",
+            cannot_open(root),
+            BUSY.as_secs()
+        )),
+        _ => Failure::new(cannot_open(root)),
+    };
+    error.context(context)
+}
+
+fn is_read_only(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+    )
+}
+
+fn has_journal(root: &Path) -> bool {
+    std::fs::metadata(root.join(format!("{FILE}-wal"))).is_ok_and(|journal| journal.len() > 0)
+}
+
+/// A read-only disk has no place for the shared memory of a WAL; `immutable` needs none.
+fn immutable_uri(path: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in path.to_string_lossy().bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri + "?immutable=1"
+}

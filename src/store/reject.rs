@@ -1,0 +1,96 @@
+//! Rows that could not be stored: kept with their file, line, reason and text.
+
+use anyhow::{Context as _, Result};
+
+use super::{Snapshot, Store};
+use crate::model::Reject;
+
+/// A reject as it was kept.
+#[derive(Clone, Debug)]
+pub struct StoredReject {
+    /// The table it was meant for.
+    pub table: String,
+    /// The file or stream it came from.
+    pub path: String,
+    /// The row.
+    pub reject: Reject,
+    /// When it was kept, microseconds UTC.
+    pub at: i64,
+}
+
+impl Store {
+    /// Keeps the rejects of an input in a transaction of their own, in the place of those kept before of
+    /// the same path and content. Writes nothing where there is nothing to keep or to replace.
+    pub fn keep_rejects(&mut self, table: &str, path: &str, content: &str, rejects: &[Reject], at: i64) -> Result<()> {
+        let cannot = || format!("cannot keep the rejects of '{path}'");
+        let kept: i64 = self
+            .connection
+            .query_row(
+                "SELECT count(*) FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3",
+                (table, path, content),
+                |row| row.get(0),
+            )
+            .with_context(cannot)?;
+        if rejects.is_empty() && kept == 0 || self.has_same(table, path, content, rejects).with_context(cannot)? {
+            return Ok(());
+        }
+        let transaction = self
+            .connection
+            .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+            .with_context(cannot)?;
+        transaction
+            .execute(
+                "DELETE FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3",
+                (table, path, content),
+            )
+            .with_context(cannot)?;
+        for reject in rejects {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO rejects (table_name, path, content, line, reason, raw, at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?;
+            let line = i64::try_from(reject.line)?;
+            insert.execute((table, path, content, line, &reject.reason, &reject.text, at)).with_context(cannot)?;
+        }
+        transaction.commit().with_context(cannot)
+    }
+
+    /// Returns whether just these rejects are kept already.
+    fn has_same(&self, table: &str, path: &str, content: &str, rejects: &[Reject]) -> Result<bool> {
+        let mut kept = self.connection.prepare_cached(
+            "SELECT line, reason, raw FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3 ORDER BY id",
+        )?;
+        let mut rows = kept.query((table, path, content))?;
+        for reject in rejects {
+            let Some(row) = rows.next()? else { return Ok(false) };
+            let line: i64 = row.get(0)?;
+            let (reason, text): (String, String) = (row.get(1)?, row.get(2)?);
+            if u64::try_from(line)? != reject.line || reason != reject.reason || text != reject.text {
+                return Ok(false);
+            }
+        }
+        Ok(rows.next()?.is_none())
+    }
+}
+
+impl Snapshot {
+    /// Calls `visit` with the kept rejects, in the order of their tables, files and lines.
+    pub fn rejects(&self, visit: &mut dyn FnMut(&StoredReject) -> Result<()>) -> Result<()> {
+        self.with(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT table_name, path, line, reason, raw, at FROM rejects ORDER BY table_name, path, content, line, id",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let line: i64 = row.get(2)?;
+                visit(&StoredReject {
+                    table: row.get(0)?,
+                    path: row.get(1)?,
+                    reject: Reject { line: u64::try_from(line)?, reason: row.get(3)?, text: row.get(4)? },
+                    at: row.get(5)?,
+                })?;
+            }
+            Ok(())
+        })
+    }
+}
