@@ -1,0 +1,20 @@
+//! All tests of the commands, in one binary: each runs `barn` as a user does.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, writes files of its own line by line, and says what it skips"
+)]
+
+mod harness;
+
+mod docs;
+mod duckdb;
+mod errors;
+mod info;
+mod query;
+mod realdata;
+mod sample;
+mod store;

@@ -1,0 +1,7 @@
+//! `barn query`: what SQL may say, what it gives, and in which form.
+
+mod files;
+mod formats;
+mod functions;
+mod statements;
+mod stream;

@@ -1,0 +1,11 @@
+//! `barn store`: what goes in, in which form, and what becomes of it.
+
+mod conflicts;
+mod inferred;
+mod inputs;
+mod mapping;
+mod numbers;
+mod rejects;
+mod repeat;
+mod ticks;
+mod time;
