@@ -205,7 +205,7 @@ impl Bound {
         Ok(timeframe)
     }
 
-    fn no_timeframe(&self, why: &str) -> Failure {
+    pub(super) fn no_timeframe(&self, why: &str) -> Failure {
         Failure::usage(format!("cannot tell the timeframe of '{}': {why}", self.file_name))
             .hint("`--set timeframe=1d`")
     }

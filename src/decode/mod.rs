@@ -33,7 +33,7 @@ pub use decoder::Decoder;
 pub use format::{Format, sniff};
 pub use infer::infer;
 pub use layout::{At, Entry, Layout, Since, Thousands, Unit};
-pub use parquet::{ParquetDecoder, infer_parquet};
+pub use parquet::{ParquetDecoder, SLICE_ROWS, infer_parquet};
 
 /// Whole records of an input, in UTF-8.
 #[derive(Clone, Debug, Default)]

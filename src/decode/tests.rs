@@ -447,6 +447,6 @@ fn hostile_bytes_do_not_panic() {
 
 #[test]
 fn bound_values_are_the_tables_own() {
-    let value = super::bind::constant(&table("odds").key[5], "").unwrap();
+    let value = bind::constant(&table("odds").key[5], "").unwrap();
     assert_eq!(value, Value::Null);
 }
