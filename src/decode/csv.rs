@@ -74,7 +74,11 @@ fn is_blank(fields: &ByteRecord) -> bool {
 
 /// Returns the bytes of a block without a byte order mark.
 fn without_mark(block: &Block) -> &[u8] {
-    if block.index == 0 { block.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&block.bytes) } else { &block.bytes }
+    if block.index == 0 {
+        block.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&block.bytes)
+    } else {
+        &block.bytes
+    }
 }
 
 impl Record for CsvRecord<'_> {
@@ -138,7 +142,8 @@ pub(super) fn first_record(delimiter: u8, head: &[Block]) -> Vec<String> {
     for block in head {
         let reading = CsvReading { delimiter, has_header: false, width: usize::MAX };
         reading.each(block, |record| {
-            names = record.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+            names =
+                record.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
             false
         });
         if !names.is_empty() {
@@ -159,11 +164,12 @@ pub fn delimiter(layout: &Layout, start: &[u8]) -> u8 {
         start.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).take(LOOKED_AT).collect();
     let count = |sign: u8, line: &[u8]| {
         let mut is_inside = false;
-        line.iter().filter(|b| {
-            is_inside ^= **b == b'"';
-            !is_inside && **b == sign
-        })
-        .count()
+        line.iter()
+            .filter(|b| {
+                is_inside ^= **b == b'"';
+                !is_inside && **b == sign
+            })
+            .count()
     };
     // The comma comes last and so wins a tie, unless it is the decimal point.
     let signs = if layout.thousands == Some(Thousands::Dot) { *b"|,\t;" } else { *b"|\t;," };

@@ -11,8 +11,10 @@ mod clock;
 mod csv;
 mod decoder;
 mod detect;
+mod entry;
 mod fields;
 mod format;
+mod given;
 mod infer;
 mod json;
 mod layout;
@@ -23,6 +25,7 @@ mod path;
 mod pattern;
 mod plan;
 mod rows;
+mod shape;
 mod timeframe;
 
 use crate::frame::Frame;
@@ -30,9 +33,10 @@ use crate::model::{ColumnType, Reject};
 
 pub use csv::delimiter;
 pub use decoder::Decoder;
+pub use entry::{At, Entry, Since, Thousands, Unit};
 pub use format::{Format, sniff};
 pub use infer::infer;
-pub use layout::{At, Entry, Layout, Since, Thousands, Unit};
+pub use layout::Layout;
 pub use parquet::{ParquetDecoder, SLICE_ROWS, infer_parquet};
 
 /// Whole records of an input, in UTF-8.

@@ -164,7 +164,8 @@ fn slots_of(plan: &Plan) -> Vec<usize> {
 }
 
 fn read(file: &ParquetFile, places: &[usize], start: usize, file_name: &str) -> Result<ParquetSlice> {
-    file.read(places, start, SLICE_ROWS).with_context(|| format!("cannot read rows {} on of '{file_name}'", start + 1))
+    file.read(places, start, SLICE_ROWS)
+        .with_context(|| format!("cannot read rows {} on of '{file_name}'", start + 1))
 }
 
 /// A row of a slice.
@@ -175,7 +176,12 @@ struct Row<'a> {
     at: usize,
 }
 
-fn each(slice: &ParquetSlice, places: &[Option<usize>], names: &[&str], mut visit: impl FnMut(&Row<'_>) -> bool) {
+fn each(
+    slice: &ParquetSlice,
+    places: &[Option<usize>],
+    names: &[&str],
+    mut visit: impl FnMut(&Row<'_>) -> bool,
+) {
     let columns: Vec<_> = (0..).map_while(|at| slice.cells(at)).collect();
     for at in 0..slice.len() {
         if !visit(&Row { columns: &columns, places, names, at }) {
@@ -253,10 +259,10 @@ mod tests {
         let decoder = ParquetDecoder::bind(&own, &Layout::default(), file, "x.parquet").unwrap();
         assert_eq!(decoder.unknown(), ["list"]);
         assert_eq!(decoder.slices(), 1);
-        let decoded = decoder.decode(0).unwrap();
-        assert_eq!((decoded.read, decoded.frame.len()), (300, 300));
-        let cell = |at: usize| decoded.frame.cells(at).unwrap().get(2);
-        assert_eq!(decoded.frame.ts()[2], 120_000_000);
+        let done = decoder.decode(0).unwrap();
+        assert_eq!((done.read, done.frame.len()), (300, 300));
+        let cell = |at: usize| done.frame.cells(at).unwrap().get(2);
+        assert_eq!(done.frame.ts()[2], 120_000_000);
         assert_eq!(cell(0), ValueRef::Double(2.0));
         assert_eq!(cell(1), ValueRef::Text("18446744073709551613"));
         assert_eq!(cell(2), ValueRef::Double(12.34));
@@ -267,10 +273,13 @@ mod tests {
     fn rows_that_do_not_fit_are_rejected_by_number() {
         let file = ParquetFile::of(sample_parquet()).unwrap();
         let decoder = ParquetDecoder::bind(&table(&["large bigint"]), &Layout::default(), file, "x").unwrap();
-        let decoded = decoder.decode(0).unwrap();
-        assert_eq!((decoded.frame.len(), decoded.rejects.len()), (0, 300));
-        let reject = &decoded.rejects[1];
-        assert_eq!((reject.line, reject.reason.as_str()), (2, "large: '18446744073709551614' does not fit 64 bits"));
+        let done = decoder.decode(0).unwrap();
+        assert_eq!((done.frame.len(), done.rejects.len()), (0, 300));
+        let reject = &done.rejects[1];
+        assert_eq!(
+            (reject.line, reject.reason.as_str()),
+            (2, "large: '18446744073709551614' does not fit 64 bits")
+        );
         assert_eq!(reject.text, "ts=1970-01-01T00:01:00Z, symbol=A, large=18446744073709551614");
     }
 
@@ -278,7 +287,8 @@ mod tests {
     fn columns_are_inferred_from_their_types() {
         let file = ParquetFile::of(sample_parquet()).unwrap();
         let columns = infer_parquet(&Layout::default(), &file, "x").unwrap();
-        let shown: Vec<_> = columns.iter().map(|(_, column)| format!("{} {}", column.name, column.kind)).collect();
+        let shown: Vec<_> =
+            columns.iter().map(|(_, column)| format!("{} {}", column.name, column.kind)).collect();
         let expected =
             ["ts timestamp", "symbol text", "small bigint", "large bigint", "price double", "close double"];
         assert_eq!(shown, expected);

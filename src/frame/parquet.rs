@@ -84,7 +84,8 @@ impl ParquetFile {
 
     /// Reads the columns at some places, in their order, from row `start` on, at most `count` rows.
     pub fn read(&self, places: &[usize], start: usize, count: usize) -> Result<ParquetSlice> {
-        let names: Vec<_> = places.iter().filter_map(|at| Some(self.columns.get(*at)?.name.clone())).collect();
+        let names: Vec<_> =
+            places.iter().filter_map(|at| Some(self.columns.get(*at)?.name.clone())).collect();
         let expected = count.min(self.rows.saturating_sub(start));
         if names.is_empty() || expected == 0 {
             return Ok(ParquetSlice { columns: Vec::new(), rows: expected });
@@ -149,7 +150,9 @@ fn column(frame: &DataFrame, name: &str) -> Result<(Series, Option<TimeUnit>)> {
 fn target(dtype: &DataType) -> Option<(DataType, ColumnType)> {
     Some(match dtype {
         DataType::Boolean => (DataType::Boolean, ColumnType::Boolean),
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => (DataType::Int64, ColumnType::Bigint),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
+            (DataType::Int64, ColumnType::Bigint)
+        }
         DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => (DataType::Int64, ColumnType::Bigint),
         DataType::Float32 | DataType::Float64 => (DataType::Float64, ColumnType::Double),
         DataType::Date => (DataType::Date, ColumnType::Date),
@@ -157,8 +160,11 @@ fn target(dtype: &DataType) -> Option<(DataType, ColumnType)> {
         // Their text reads back to the nearest double, or to all their digits.
         DataType::Decimal(..) => (DataType::String, ColumnType::Double),
         DataType::UInt64 => (DataType::String, ColumnType::Bigint),
-        DataType::String | DataType::Binary | DataType::Null => (DataType::String, ColumnType::Text),
-        DataType::Categorical(..) | DataType::Enum(..) => (DataType::String, ColumnType::Text),
+        DataType::String
+        | DataType::Binary
+        | DataType::Null
+        | DataType::Categorical(..)
+        | DataType::Enum(..) => (DataType::String, ColumnType::Text),
         _ => return None,
     })
 }
@@ -169,7 +175,8 @@ fn guarded<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
         Ok(outcome) => outcome,
         Err(payload) => {
             let words = payload.downcast_ref::<String>().map(String::as_str);
-            let words = words.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason is known");
+            let words =
+                words.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason is known");
             bail!("the file is damaged: {words}")
         }
     }
@@ -189,10 +196,10 @@ pub(crate) mod tests {
         let nanos: Vec<i64> = (0..i64::from(rows)).map(|at| at * 60_000_000_000).collect();
         let small = Series::new("small".into(), &whole).cast(&DataType::Int16).unwrap();
         let large: Vec<u64> = (0..300).map(|at| u64::MAX - at).collect();
-        let decimal = Series::new("price".into(), vec!["12.34"; 300]).cast(&DataType::Decimal(10, 2)).unwrap();
-        let time = Series::new("ts".into(), nanos)
-            .cast(&DataType::Datetime(PolarsUnit::Nanoseconds, None))
-            .unwrap();
+        let decimal =
+            Series::new("price".into(), vec!["12.34"; 300]).cast(&DataType::Decimal(10, 2)).unwrap();
+        let time =
+            Series::new("ts".into(), nanos).cast(&DataType::Datetime(PolarsUnit::Nanoseconds, None)).unwrap();
         let text = Series::new("symbol".into(), vec![Some("A"); 300]);
         let float = Series::new("close".into(), vec![Some(0.5_f32); 300]);
         let list = Series::new("list".into(), vec![Series::new("".into(), [1_i64]); 300]);
