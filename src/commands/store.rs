@@ -214,6 +214,8 @@ fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
         layout.columns.clone_from(&args.columns);
         layout.header = Some(false);
     }
+    refuse_twice("--map", &args.map)?;
+    refuse_twice("--set", &args.set)?;
     for (column, field) in &args.map {
         layout.map_field(column, field);
     }
@@ -235,6 +237,14 @@ fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
         time: args.time.clone(),
         mode: if args.dry_run { Mode::DryRun } else { Mode::Store },
     })
+}
+
+fn refuse_twice(flag: &str, pairs: &[(String, String)]) -> Result<()> {
+    let mut columns = HashSet::new();
+    match pairs.iter().find(|(column, _)| !columns.insert(column)) {
+        Some((column, _)) => Err(Failure::usage(format!("cannot use '{flag}' for column '{column}' twice")).into()),
+        None => Ok(()),
+    }
 }
 
 /// Reads a layout from a file, or from `[layout.NAME]` of `barn.toml`.

@@ -106,7 +106,11 @@ impl SeriesNumbers {
                 numbers.push(number);
                 continue;
             }
-            let mut find = connection.prepare_cached(&format!("SELECT id FROM {series} WHERE encoded_key = ?1"))?;
+            let mut find = connection.prepare_cached(&format!(
+                "SELECT {} FROM {series} WHERE {} = ?1",
+                catalog::id_column(table),
+                catalog::ENCODED
+            ))?;
             let number = match find.query([&encoded])?.next()? {
                 Some(row) => row.get(0)?,
                 None => {
@@ -123,8 +127,9 @@ impl SeriesNumbers {
 
 fn insert_series(connection: &Connection, table: &Table, encoded: &[u8], key: &SeriesKey) -> Result<i64> {
     let mut insert = connection.prepare_cached(&format!(
-        "INSERT INTO {} (encoded_key{}) VALUES (?1{})",
+        "INSERT INTO {} ({}{}) VALUES (?1{})",
         catalog::quoted(&table.name, "_series"),
+        catalog::ENCODED,
         catalog::key_list(&table.key),
         ", ?".repeat(table.key.len()),
     ))?;

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
-use super::catalog::{Catalog, Stored, key_list, quoted};
+use super::catalog::{Catalog, Stored, id_column, key_list, quoted};
 use super::value::{read, read_owned};
 use super::{FILE, open};
 use crate::model::{ColumnType, SeriesKey, Table, Value, ValueRef};
@@ -138,7 +138,8 @@ impl Snapshot {
             return Ok(Vec::new());
         }
         let keys = key_list(&stored.table.key);
-        let sql = format!("SELECT id{keys} FROM {} ORDER BY {}", quoted(table, "_series"), &keys[2..]);
+        let (id, series) = (id_column(&stored.table), quoted(table, "_series"));
+        let sql = format!("SELECT {id}{keys} FROM {series} ORDER BY {}", &keys[2..]);
         self.with(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;

@@ -51,14 +51,14 @@ impl Store {
 
     /// Takes back what the transaction did.
     pub fn rollback(&mut self) -> Result<()> {
-        // What the transaction added to the catalogue is gone with it; the next one reads it again.
-        self.data_version = -1;
+        // A full disk has rolled back already.
         if self.is_in_transaction() {
             self.connection
                 .execute_batch("ROLLBACK")
                 .with_context(|| format!("cannot roll back in store '{}'", self.root.display()))?;
         }
-        Ok(())
+        // What the transaction added to the catalogue is gone with it.
+        self.reload()
     }
 
     /// Makes sure that the table exists with at least the columns of `table`; within a transaction.

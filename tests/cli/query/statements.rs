@@ -109,7 +109,7 @@ fn an_unknown_name_suggests_the_nearest() {
 #[test]
 fn a_syntax_error_names_its_place() {
     let sandbox = Sandbox::with_bars();
-    sandbox.barn(["query", "SELECT close\nFROM FROM bars"]).fails(2).prints("").says(&["line 2"]);
+    sandbox.barn(["query", "SELECT close\nFROM bars WHERE AND"]).fails(2).prints("").says(&["line 2"]);
 }
 
 #[test]
