@@ -164,8 +164,8 @@ fn a_header_without_a_key_column() {
 #[test]
 fn two_fields_mapped_to_one_column() {
     unharmed(|sandbox| {
-        sandbox.write("a.csv", "date,symbol,close,Volume,Vol.\n2024-01-02,A,1,2,3\n");
-        refused(sandbox.try_store(&format!("bars a.csv {OPTIONS}"))).says(&["'Volume'", "'Vol.'"]);
+        sandbox.write("a.csv", "date,symbol,close,Vol,Vol.\n2024-01-02,A,1,2,3\n");
+        refused(sandbox.try_store(&format!("bars a.csv {OPTIONS}"))).says(&["'Vol'", "'Vol.'"]);
         sandbox.write("b.csv", "date,symbol,close,close\n2024-01-02,A,1,2\n");
         refused(sandbox.try_store(&format!("bars b.csv {OPTIONS}"))).says(&["close"]);
         sandbox.write("c.csv", "date,symbol,a,b\n2024-01-02,A,1,2\n");
@@ -210,12 +210,7 @@ fn a_store_that_is_not_a_store() {
 fn a_store_that_does_not_exist() {
     let sandbox = Sandbox::new();
     for arguments in [vec!["query", "SELECT * FROM bars"], vec!["info"]] {
-        refused(sandbox.barn(arguments)).says(&[
-            "error: cannot open store",
-            "'./barn'",
-            "hint: ",
-            "barn store",
-        ]);
+        refused(sandbox.barn(arguments)).says(&["error: cannot open store", "barn'", "hint: ", "barn store"]);
     }
     assert!(!sandbox.path("barn").exists(), "reading made a store");
 }

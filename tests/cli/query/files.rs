@@ -1,6 +1,6 @@
 //! Files beside the tables (`--with`) and files for the result (`-o`).
 
-use crate::harness::{Sandbox, gzip};
+use crate::harness::Sandbox;
 
 const JOINED: &str = "SELECT p.symbol, p.shares * b.close AS value FROM positions p JOIN bars b ON b.symbol = p.symbol \
                       WHERE b.ts = '2024-01-09' ORDER BY p.symbol";
@@ -30,13 +30,6 @@ fn files_of_several_formats_are_beside_each_other() {
         .barn(["query", sql, "--with", "positions=positions.parquet", "--with", "more=more.csv"])
         .ok()
         .prints("sector,shares\nmetal,100\nwood,7\n");
-}
-
-#[test]
-fn a_packed_file_is_read_beside_the_tables() {
-    let sandbox = Sandbox::with_bars();
-    sandbox.write("positions.csv.gz", gzip(include_bytes!("../../../fixtures/prices/positions.csv")));
-    sandbox.barn(["query", JOINED, "--with", "positions=positions.csv.gz"]).ok().prints(VALUES);
 }
 
 #[test]
