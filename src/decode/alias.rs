@@ -5,14 +5,45 @@ const ALIASES: &[(&str, &[&str])] = &[
     (
         "ts",
         &[
-            "date", "datetime", "date_time", "timestamp", "time", "open_time", "opentime", "trade_date", "tradedate",
-            "gmt_time", "local_time", "quote_time", "observation_date", "time_period", "period_start",
-            "timestamp_utc", "time_utc", "unix", "unix_time", "unix_timestamp", "epoch", "ts_event", "last_update",
+            "date",
+            "datetime",
+            "date_time",
+            "timestamp",
+            "time",
+            "open_time",
+            "opentime",
+            "trade_date",
+            "tradedate",
+            "gmt_time",
+            "local_time",
+            "quote_time",
+            "observation_date",
+            "time_period",
+            "period_start",
+            "timestamp_utc",
+            "time_utc",
+            "unix",
+            "unix_time",
+            "unix_timestamp",
+            "epoch",
+            "ts_event",
+            "last_update",
         ],
     ),
     (
         "symbol",
-        &["name", "ticker", "sym", "code", "stock", "instrument", "pair", "security", "tradingsymbol", "stock_symbol"],
+        &[
+            "name",
+            "ticker",
+            "sym",
+            "code",
+            "stock",
+            "instrument",
+            "pair",
+            "security",
+            "tradingsymbol",
+            "stock_symbol",
+        ],
     ),
     ("timeframe", &["interval_", "granularity", "bar_size"]),
     ("open", &["open_price", "openprice", "price_open"]),
@@ -24,7 +55,15 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("vwap", &["vw", "weighted_price", "weighted_average"]),
     (
         "trades",
-        &["no_of_trades", "number_of_trades", "num_trades", "trade_count", "tradecount", "transactions", "totaltrades"],
+        &[
+            "no_of_trades",
+            "number_of_trades",
+            "num_trades",
+            "trade_count",
+            "tradecount",
+            "transactions",
+            "totaltrades",
+        ],
     ),
     ("open_interest", &["oi", "openinterest", "open_int", "openint"]),
     ("final", &["is_final"]),
@@ -38,7 +77,18 @@ const ALIASES: &[(&str, &[&str])] = &[
     ("size", &["qty", "quantity", "amount", "volume", "vol"]),
     ("side", &["taker_side", "direction"]),
     ("trade_id", &["tradeid", "tid", "id"]),
-    ("expiry", &["expiration", "expiry_date", "expirydate", "expiration_date", "expirationdate", "exp_date", "maturity"]),
+    (
+        "expiry",
+        &[
+            "expiration",
+            "expiry_date",
+            "expirydate",
+            "expiration_date",
+            "expirationdate",
+            "exp_date",
+            "maturity",
+        ],
+    ),
     ("strike", &["strike_price", "strikeprice"]),
     ("option_type", &["type", "right_", "optiontype", "call_put", "cp", "cp_flag", "option_right"]),
     ("iv", &["implied_volatility", "impliedvolatility", "implied_vol"]),
@@ -89,7 +139,8 @@ pub(super) fn likeness(column: &str, name: &str) -> Option<Likeness> {
     }
     // Some write their headers as <DATE>.
     let name = name.strip_prefix("lt_").and_then(|name| name.strip_suffix("_gt")).unwrap_or(name);
-    let is_alias = |(known, others): &(&str, &[&str])| *known == column && (others.contains(&name) || *known == name);
+    let is_alias =
+        |(known, others): &(&str, &[&str])| *known == column && (others.contains(&name) || *known == name);
     if ALIASES.iter().any(is_alias) {
         Some(Likeness::Alias)
     } else if LETTERS.contains(&(column, name)) {
@@ -139,7 +190,8 @@ mod tests {
         for (column, others) in ALIASES {
             for other in *others {
                 let name = normalize(other).unwrap();
-                let same = name == *other || normalize(other.trim_end_matches('_')).as_deref() == Some(*other);
+                let same =
+                    name == *other || normalize(other.trim_end_matches('_')).as_deref() == Some(*other);
                 assert!(same, "{column}: {other} is normalized to {name}");
             }
         }

@@ -1,20 +1,18 @@
 //! Deciding which field feeds which column of a table.
 
-use std::borrow::Cow;
-
 use anyhow::{Context as _, Result, bail};
 use regex::Regex;
 
 use super::alias::{Likeness, likeness};
-use super::cell::{Cell, Lines, Record};
-use super::clock;
 use super::detect::Evidence;
+use super::entry::{At, Entry};
 use super::fields::Fields;
-use super::layout::{At, Entry, Layout, nearest};
-use super::moment::{Form, TimeRule, ZoneCache, zone};
+use super::given::{base_day, constant, symbol_of};
+use super::layout::{Layout, nearest};
+use super::moment::{Form, TimeRule, zone};
 use super::number::NumberRule;
 use super::pattern::Pattern;
-use super::plan::{Converted, Feed, Origin, Plan, Rule};
+use super::plan::{Feed, Origin, Plan, Rule};
 use super::timeframe;
 use crate::error::Failure;
 use crate::model::{Column, ColumnType, Table, Value, normalize};
@@ -39,9 +37,15 @@ struct Target<'a> {
 
 impl<'a> Assignment<'a> {
     /// Decides what feeds each column: first what the layout says, then names, then well-known ones.
-    pub(super) fn new(table: &'a Table, layout: &'a Layout, file_name: &'a str, fields: &mut Fields<'_>) -> Result<Self> {
+    pub(super) fn new(
+        table: &'a Table,
+        layout: &'a Layout,
+        file_name: &'a str,
+        fields: &mut Fields<'_>,
+    ) -> Result<Self> {
         let columns = table.columns();
-        let targets = columns.into_iter().map(|column| Target { column, origin: Origin::Nowhere, entry: None });
+        let targets =
+            columns.into_iter().map(|column| Target { column, origin: Origin::Nowhere, entry: None });
         let mut this = Self {
             table,
             layout,
@@ -96,13 +100,15 @@ impl<'a> Assignment<'a> {
         let mut decided: Vec<(usize, Form)> = Vec::new();
         for (at, evidence) in evidence {
             let name = &self.targets[at].column.name;
-            let (form, words) = evidence.decide(name).with_context(|| format!("cannot read '{}'", self.file_name))?;
+            let (form, words) =
+                evidence.decide(name).with_context(|| format!("cannot read '{}'", self.file_name))?;
             self.notes.extend(words.map(|words| format!("{name}: {words}")));
             decided.push((at, form));
         }
         let mut feeds = Vec::with_capacity(self.targets.len());
         for (at, target) in self.targets.iter().enumerate() {
-            let form = decided.iter().position(|(place, _)| *place == at).map(|place| decided.swap_remove(place).1);
+            let form =
+                decided.iter().position(|(place, _)| *place == at).map(|place| decided.swap_remove(place).1);
             feeds.push(self.feed(target, form)?);
         }
         let values = feeds.split_off(feeds.len() - self.table.values.len());
@@ -113,7 +119,8 @@ impl<'a> Assignment<'a> {
 
     fn feed(&self, target: &Target<'_>, form: Option<Form>) -> Result<Feed> {
         let entry = target.entry;
-        let number = NumberRule { thousands: self.layout.thousands, divide: entry.and_then(|entry| entry.divide) };
+        let number =
+            NumberRule { thousands: self.layout.thousands, divide: entry.and_then(|entry| entry.divide) };
         let name = entry.and_then(|entry| entry.zone.as_ref()).or(self.layout.zone.as_ref());
         let zone = name.map(|name| zone(name)).transpose()?.flatten();
         let form = match form {
@@ -193,7 +200,9 @@ impl<'a> Assignment<'a> {
             (true, _) if entry.optional => Ok(Origin::Nowhere),
             (true, Some(At::Name(name))) => Err(fields.missing(column, name, self.file_name)),
             (true, Some(At::Index(place))) => Err(fields.missing(column, &place.to_string(), self.file_name)),
-            (true, _) => bail!(Failure::usage(format!("cannot fill column '{column}': its list of fields is empty"))),
+            (true, _) => {
+                bail!(Failure::usage(format!("cannot fill column '{column}': its list of fields is empty")))
+            }
         }
     }
 
@@ -221,8 +230,9 @@ impl<'a> Assignment<'a> {
     /// Takes what the file's name says.
     fn take_name(&mut self) -> Result<()> {
         if let Some(pattern) = &self.layout.name {
-            let regex = Regex::new(pattern)
-                .with_context(|| Failure::usage(format!("invalid pattern '{pattern}' of the layout's 'name'")))?;
+            let regex = Regex::new(pattern).with_context(|| {
+                Failure::usage(format!("invalid pattern '{pattern}' of the layout's 'name'"))
+            })?;
             let Some(found) = regex.captures(self.file_name) else {
                 bail!(Failure::usage(format!(
                     "cannot take columns from the name '{}': it does not match the layout's 'name', '{pattern}'",
@@ -269,7 +279,8 @@ impl<'a> Assignment<'a> {
                 }
                 let speaks = |slot: &usize| {
                     let name = names[*slot].as_deref();
-                    !is_taken[*slot] && name.is_some_and(|name| likeness(&target.column.name, name) == Some(wanted))
+                    !is_taken[*slot]
+                        && name.is_some_and(|name| likeness(&target.column.name, name) == Some(wanted))
                 };
                 let slots: Vec<_> = (0..names.len()).filter(speaks).collect();
                 if let [first, second, ..] = slots[..] {
@@ -300,9 +311,8 @@ impl<'a> Assignment<'a> {
             match name {
                 _ if !is_needed => {}
                 "source" => target.origin = Origin::Constant(Value::Text("file".into())),
-                // The order of the input counts; the store numbers the ticks.
-                "seq" => {}
-                timeframe::COLUMN => {}
+                // Ticks without an order come in that of the input; a timeframe is detected later.
+                "seq" | timeframe::COLUMN => {}
                 "ts" => bail!(
                     Failure::usage(format!(
                         "cannot find the time of '{}': its fields are {}",
@@ -313,7 +323,9 @@ impl<'a> Assignment<'a> {
                 ),
                 _ => {
                     let hint = match name {
-                        "symbol" => "`--set symbol=SYMBOL`, `--map symbol=FIELD` or `--symbol-from-name`".to_owned(),
+                        "symbol" => {
+                            "`--set symbol=SYMBOL`, `--map symbol=FIELD` or `--symbol-from-name`".to_owned()
+                        }
                         _ => format!("`--set {name}=VALUE` or `--map {name}=FIELD`"),
                     };
                     bail!(
@@ -336,115 +348,5 @@ fn mentions(at: Option<&At>, field: &str) -> bool {
         Some(At::Name(name)) => name.eq_ignore_ascii_case(field),
         Some(At::First(all)) => all.iter().any(|at| mentions(Some(at), field)),
         _ => false,
-    }
-}
-
-fn base_day(text: &str) -> Result<i64> {
-    let text = text.as_bytes();
-    match clock::compact(text).or_else(|_| clock::iso(text)) {
-        Ok(written) => Ok(written.day),
-        Err(why) => bail!(Failure::usage(format!(
-            "invalid base date '{}': it {why}, expected 2024-01-31 or 20240131",
-            String::from_utf8_lossy(text)
-        ))),
-    }
-}
-
-/// A text that stands in no input.
-struct Given<'a>(&'a str);
-
-impl Record for Given<'_> {
-    fn cell(&self, _slot: usize) -> Cell<'_> {
-        Cell::Text(self.0.as_bytes())
-    }
-
-    fn is_quoted(&self, _slot: usize) -> bool {
-        true
-    }
-
-    fn excess(&self) -> Option<usize> {
-        None
-    }
-
-    fn line(&self, lines: &mut Lines) -> u64 {
-        lines.plus(0)
-    }
-
-    fn raw(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.0.as_bytes())
-    }
-}
-
-/// Reads the value a column has in every row.
-pub(super) fn constant(column: &Column, text: &str) -> Result<Value> {
-    let invalid = |why: String| Failure::usage(format!("cannot set column '{}' to '{text}': {why}", column.name));
-    let form = if matches!(column.kind, ColumnType::Date | ColumnType::Timestamp) {
-        let mut evidence = Evidence::new();
-        evidence.observe(text.as_bytes());
-        evidence.decide(&column.name)?.0
-    } else {
-        Form::Iso
-    };
-    let rule = Rule::of(column.kind, NumberRule::default(), TimeRule { form, zone: None });
-    let feed = Feed { column: column.clone(), origin: Origin::Slots(vec![0]), rule, nulls: Box::default() };
-    let record = Given(text);
-    let value = match feed.convert(&record, &mut ZoneCache::default()) {
-        Ok(Converted::Null) if !column.nullable => bail!(invalid("a key needs a value".to_owned())),
-        Ok(converted) => converted.value(&record).to_value(),
-        Err(unfit) => bail!(invalid(format!("it {}", unfit.why))),
-    };
-    match &value {
-        Value::Text(word) if column.name == timeframe::COLUMN => match timeframe::from_word(word) {
-            Some(timeframe) => Ok(Value::Text(timeframe.to_string().into())),
-            None => bail!(invalid("expected a timeframe such as 1m or 1d".to_owned())),
-        },
-        _ => Ok(value),
-    }
-}
-
-/// Returns the symbol a file's name stands for: without the endings of formats, percent-decoded.
-pub(super) fn symbol_of(file_name: &str) -> String {
-    const ENDINGS: [&str; 10] =
-        [".csv", ".gz", ".zst", ".lz4", ".json", ".ndjson", ".jsonl", ".tsv", ".txt", ".parquet"];
-    let mut stem = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
-    while let Some(shorter) = ENDINGS.iter().find_map(|ending| {
-        let at = stem.len().checked_sub(ending.len())?;
-        stem.get(at..).filter(|tail| tail.eq_ignore_ascii_case(ending)).and(stem.get(..at))
-    }) {
-        stem = shorter;
-    }
-    let mut bytes = Vec::with_capacity(stem.len());
-    let mut rest = stem.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let digit = |b: u8| char::from(b).to_digit(16);
-        let code = match (first, tail) {
-            (b'%', [high, low, ..]) => digit(*high).zip(digit(*low)).and_then(|(h, l)| u8::try_from(h * 16 + l).ok()),
-            _ => None,
-        };
-        bytes.push(code.unwrap_or(*first));
-        rest = if code.is_some() { tail.get(2..).unwrap_or_default() } else { tail };
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| stem.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_symbol_is_the_stem_of_the_name() {
-        let cases = [
-            ("BRK.B.csv.gz", "BRK.B"),
-            ("M%26M.csv", "M&M"),
-            ("BAJAJ-AUTO.csv", "BAJAJ-AUTO"),
-            ("a/b/AAPL.CSV.ZST", "AAPL"),
-            ("x.parquet", "x"),
-            ("100%.csv", "100%"),
-            ("%ff.csv", "%ff"),
-            ("archive.tar", "archive.tar"),
-        ];
-        for (name, symbol) in cases {
-            assert_eq!(symbol_of(name), symbol, "{name}");
-        }
     }
 }

@@ -140,10 +140,7 @@ pub(super) fn is_null_word(word: &[u8], more: &[Box<[u8]>]) -> bool {
     let usual = match word {
         [] => true,
         [first, ..] if first.is_ascii_digit() => false,
-        _ => matches!(
-            word,
-            b"." | b"-" | b"NA" | b"N/A" | b"null" | b"NULL" | b"None" | b"NaN" | b"nan"
-        ),
+        _ => matches!(word, b"." | b"-" | b"NA" | b"N/A" | b"null" | b"NULL" | b"None" | b"NaN" | b"nan"),
     };
     usual || (!more.is_empty() && more.iter().any(|null| **null == *word))
 }

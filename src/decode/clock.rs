@@ -61,13 +61,11 @@ impl Cursor<'_> {
     #[inline]
     pub(super) fn four(&mut self) -> Option<u32> {
         let start = self.rest;
-        match (self.two(), self.two()) {
-            (Some(high), Some(low)) => Some(high * 100 + low),
-            _ => {
-                self.rest = start;
-                None
-            }
+        if let (Some(high), Some(low)) = (self.two(), self.two()) {
+            return Some(high * 100 + low);
         }
+        self.rest = start;
+        None
     }
 
     /// Takes one or two digits.

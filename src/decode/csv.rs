@@ -74,7 +74,11 @@ fn is_blank(fields: &ByteRecord) -> bool {
 
 /// Returns the bytes of a block without a byte order mark.
 fn without_mark(block: &Block) -> &[u8] {
-    if block.index == 0 { block.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&block.bytes) } else { &block.bytes }
+    if block.index == 0 {
+        block.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&block.bytes)
+    } else {
+        &block.bytes
+    }
 }
 
 impl Record for CsvRecord<'_> {
@@ -138,7 +142,8 @@ pub(super) fn first_record(delimiter: u8, head: &[Block]) -> Vec<String> {
     for block in head {
         let reading = CsvReading { delimiter, has_header: false, width: usize::MAX };
         reading.each(block, |record| {
-            names = record.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
+            names =
+                record.fields.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
             false
         });
         if !names.is_empty() {
@@ -149,22 +154,22 @@ pub(super) fn first_record(delimiter: u8, head: &[Block]) -> Vec<String> {
 }
 
 /// Decides what stands between fields: what the first lines hold most often and equally often.
-pub(super) fn delimiter(layout: &Layout, head: &[Block]) -> u8 {
+pub fn delimiter(layout: &Layout, start: &[u8]) -> u8 {
     /// Lines looked at; a preface is skipped by the layout.
     const LOOKED_AT: usize = 10;
     if let Some(sign) = layout.delimiter {
         return u8::try_from(sign).unwrap_or(b',');
     }
-    let bytes = head.first().map_or(&[][..], without_mark);
     let lines: Vec<_> =
-        bytes.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).take(LOOKED_AT).collect();
+        start.split(|b| *b == b'\n').filter(|line| !line.trim_ascii().is_empty()).take(LOOKED_AT).collect();
     let count = |sign: u8, line: &[u8]| {
         let mut is_inside = false;
-        line.iter().filter(|b| {
-            is_inside ^= **b == b'"';
-            !is_inside && **b == sign
-        })
-        .count()
+        line.iter()
+            .filter(|b| {
+                is_inside ^= **b == b'"';
+                !is_inside && **b == sign
+            })
+            .count()
     };
     // The comma comes last and so wins a tie, unless it is the decimal point.
     let signs = if layout.thousands == Some(Thousands::Dot) { *b"|,\t;" } else { *b"|\t;," };
@@ -218,10 +223,10 @@ mod tests {
             ("only\n1\n", b','),
         ];
         for (text, sign) in cases {
-            assert_eq!(delimiter(&Layout::default(), &[block(text)]), sign, "{text}");
+            assert_eq!(delimiter(&Layout::default(), text.as_bytes()), sign, "{text}");
         }
         let dot = Layout { thousands: Some(Thousands::Dot), ..Layout::default() };
-        assert_eq!(delimiter(&dot, &[block("a;1,5;2,5\n")]), b';');
+        assert_eq!(delimiter(&dot, b"a;1,5;2,5\n"), b';');
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Decoder {
     /// Decides the timeframe by the spacing of the rows, and sets it.
     pub fn detect_timeframe(&mut self, head: &[Block]) -> Result<Timeframe> {
         let sketch = self.bound.sketch();
-        let frames: Vec<_> = head.par_iter().map(|block| decode(&sketch, &self.reading, block).frame).collect();
+        let frames: Vec<_> =
+            head.par_iter().map(|block| decode(&sketch, &self.reading, block).frame).collect();
         let mut spacings = Spacings::default();
         for frame in &frames {
             spacings.add(frame);
@@ -196,7 +197,9 @@ impl Bound {
             Verdict::Unclear(timeframe, percent) => {
                 bail!(self.no_timeframe(&format!("only {percent} % of the rows are {timeframe} apart")))
             }
-            Verdict::Nothing => bail!(self.no_timeframe("there are too few rows to tell it by their spacing")),
+            Verdict::Nothing => {
+                bail!(self.no_timeframe("there are too few rows to tell it by their spacing"))
+            }
         };
         if let Some(at) = self.missing_timeframe() {
             self.plan.key[at].origin = Origin::Constant(Value::Text(timeframe.to_string().into()));
@@ -205,7 +208,7 @@ impl Bound {
         Ok(timeframe)
     }
 
-    fn no_timeframe(&self, why: &str) -> Failure {
+    pub(super) fn no_timeframe(&self, why: &str) -> Failure {
         Failure::usage(format!("cannot tell the timeframe of '{}': {why}", self.file_name))
             .hint("`--set timeframe=1d`")
     }

@@ -46,7 +46,9 @@ pub(super) struct Evidence {
 impl Evidence {
     /// Starts without any.
     pub(super) fn new() -> Self {
-        let compile = |(_, formats): &(&str, &[&str])| formats.iter().map(|format| Pattern::with_time(format)).collect();
+        let compile = |(_, formats): &(&str, &[&str])| {
+            formats.iter().map(|format| Pattern::with_time(format)).collect()
+        };
         let families: Vec<_> = FAMILIES.iter().map(compile).collect();
         let hits = vec![0; families.len()];
         Self { families, hits, cells: 0, iso: 0, numbers: 0, compact: 0, largest: 0.0, odd: None }
@@ -82,7 +84,9 @@ impl Evidence {
 
     /// Returns whether more cells cannot change the decision.
     pub(super) fn is_settled(&self) -> bool {
-        self.cells >= ENOUGH && self.numbers == 0 && self.hits.get(DAY_FIRST) == self.hits.get(MONTH_FIRST)
+        self.cells >= ENOUGH
+            && self.numbers == 0
+            && self.hits.get(DAY_FIRST) == self.hits.get(MONTH_FIRST)
             && self.hits.get(DAY_FIRST) == Some(&0)
     }
 
@@ -99,8 +103,10 @@ impl Evidence {
         if most == 0 {
             let odd = visible(&self.odd.unwrap_or_default());
             bail!(
-                Failure::usage(format!("cannot read the times of '{column}': '{odd}' has no form barn knows"))
-                    .hint("`--time-format '%d.%m.%Y %H:%M'` tells the form")
+                Failure::usage(format!(
+                    "cannot read the times of '{column}': '{odd}' has no form barn knows"
+                ))
+                .hint("`--time-format '%d.%m.%Y %H:%M'` tells the form")
             );
         }
         let is_rival = best == DAY_FIRST || best == MONTH_FIRST;

@@ -2,11 +2,12 @@
 
 use anyhow::{Result, bail};
 
-use super::json::{self, JsonReading};
-use super::layout::{At, Layout, nearest};
+use super::entry::At;
+use super::json::JsonReading;
+use super::layout::{Layout, nearest};
 use super::moment::{Form, TimeRule};
 use super::path::{self, Step};
-use super::{Block, Format, Input, clock, csv};
+use super::{Block, Format, Input, clock, csv, shape};
 use crate::error::Failure;
 use crate::model::normalize;
 
@@ -43,7 +44,7 @@ impl<'a> Fields<'a> {
                 (names, Kind::Csv(reading))
             }
             Format::Json | Format::Ndjson => {
-                let shape = json::shape(input.head);
+                let shape = shape::shape(input.head);
                 if shape.keys.is_empty() && shape.width > 0 {
                     (named(&layout.columns, shape.width), Kind::Arrays)
                 } else {
@@ -62,7 +63,12 @@ impl<'a> Fields<'a> {
 
     /// Refuses a first line that looks like a record, unless it is said to be a header; `is_known` says
     /// whether a name means something.
-    pub(super) fn check_header(&self, layout: &Layout, file_name: &str, is_known: impl Fn(&str) -> bool) -> Result<()> {
+    pub(super) fn check_header(
+        &self,
+        layout: &Layout,
+        file_name: &str,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let Kind::Csv(reading) = &self.kind else { return Ok(()) };
         if !reading.has_header || layout.header.is_some() || self.names.iter().any(|name| is_known(name)) {
             return Ok(());
@@ -72,7 +78,8 @@ impl<'a> Fields<'a> {
             clock::iso(text).is_ok() || clock::count(text, 1).is_ok() || looks_like_compact_time(text)
         };
         if self.names.iter().any(is_data) {
-            let example = (1..=self.names.len().min(3)).map(|at| format!("NAME{at}")).collect::<Vec<_>>().join(",");
+            let example =
+                (1..=self.names.len().min(3)).map(|at| format!("NAME{at}")).collect::<Vec<_>>().join(",");
             bail!(
                 Failure::usage(format!(
                     "cannot use the header of '{file_name}': its first line looks like a record: '{}'",
@@ -87,7 +94,9 @@ impl<'a> Fields<'a> {
     /// Returns the slot of a field, `None` where the input does not have it.
     pub(super) fn find(&mut self, at: &At) -> Result<Option<usize>> {
         match at {
-            At::Index(place) => Ok((*place < self.names.len() && !matches!(self.kind, Kind::Objects(_))).then_some(*place)),
+            At::Index(place) => {
+                Ok((*place < self.names.len() && !matches!(self.kind, Kind::Objects(_))).then_some(*place))
+            }
             At::Name(name) => self.find_name(name),
             At::First(_) => Ok(None),
         }
@@ -106,7 +115,7 @@ impl<'a> Fields<'a> {
         if let Kind::Objects(head) = self.kind {
             let path = path::parse(name)?;
             if path.len() > 1 || name.starts_with(['$', '[']) {
-                if !json::has_path(head, &path) {
+                if !shape::has_path(head, &path) {
                     return Ok(None);
                 }
                 self.paths.push(path);
@@ -152,19 +161,18 @@ impl<'a> Fields<'a> {
                 (_, None) => self.paths.get(slot - self.names.len()).cloned(),
             }
         };
-        match &self.kind {
-            Kind::Csv(reading) => Reading::Csv(reading.clone()),
-            _ => {
-                let paths = used.iter().filter_map(|slot| Some((*slot, path_of(*slot)?)));
-                Reading::Json(JsonReading::new(paths, self.names.len() + self.paths.len()))
-            }
+        if let Kind::Csv(reading) = &self.kind {
+            return Reading::Csv(reading.clone());
         }
+        let paths = used.iter().filter_map(|slot| Some((*slot, path_of(*slot)?)));
+        Reading::Json(JsonReading::new(paths, self.names.len() + self.paths.len()))
     }
 }
 
 /// Returns whether a text is a time such as `20110301 090100`.
 fn looks_like_compact_time(text: &[u8]) -> bool {
-    let rule = TimeRule { form: Form::Patterns(vec![super::pattern::Pattern::with_time("%Y%m%d")]), zone: None };
+    let rule =
+        TimeRule { form: Form::Patterns(vec![super::pattern::Pattern::with_time("%Y%m%d")]), zone: None };
     rule.read(text).is_ok()
 }
 
@@ -175,7 +183,7 @@ fn named(columns: &[String], width: usize) -> Vec<String> {
 }
 
 fn of_csv(layout: &Layout, head: &[Block]) -> (Vec<String>, csv::CsvReading) {
-    let delimiter = csv::delimiter(layout, head);
+    let delimiter = csv::delimiter(layout, head.first().map_or(&[], |block| &block.bytes));
     let first = csv::first_record(delimiter, head);
     let has_header = layout.header.unwrap_or(layout.columns.is_empty());
     let names = match (has_header, layout.columns.is_empty()) {

@@ -33,9 +33,8 @@ pub fn sniff(head: &[u8], name: &str) -> Result<Format> {
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     Ok(match text.first() {
-        Some(b'[') => Format::Json,
         Some(b'{') if starts_with_object_line(text) => Format::Ndjson,
-        Some(b'{') => Format::Json,
+        Some(b'{' | b'[') => Format::Json,
         _ => Format::Csv,
     })
 }

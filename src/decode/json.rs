@@ -69,7 +69,9 @@ impl JsonReading {
             let mut steps = path.into_iter();
             match steps.next() {
                 Some(Step::Key(key)) => reading.keys.entry(key).or_default().push((slot, steps.collect())),
-                Some(Step::Index(place)) => reading.places.entry(place).or_default().push((slot, steps.collect())),
+                Some(Step::Index(place)) => {
+                    reading.places.entry(place).or_default().push((slot, steps.collect()));
+                }
                 None => {}
             }
         }
@@ -113,19 +115,17 @@ pub(super) fn each_text(block: &Block, mut visit: impl FnMut(usize, usize) -> bo
     let mut one = |end: usize| {
         let text = bytes.get(start..end).unwrap_or_default();
         let blank = text.len() - text.trim_ascii_start().len();
-        let (from, to) = (start + blank, end - (text.len() - text.trim_ascii_end().len()).min(text.len() - blank));
+        let (from, to) =
+            (start + blank, end - (text.len() - text.trim_ascii_end().len()).min(text.len() - blank));
         start = end;
         from >= to || visit(from, to)
     };
-    match &block.ends {
-        Some(ends) => {
-            ends.iter().all(|end| one(*end));
-        }
-        None => {
-            let lines = memchr::memchr_iter(b'\n', bytes).map(|end| end + 1);
-            let last = (bytes.last() != Some(&b'\n')).then_some(bytes.len());
-            lines.chain(last).all(&mut one);
-        }
+    if let Some(ends) = &block.ends {
+        ends.iter().all(|end| one(*end));
+    } else {
+        let lines = memchr::memchr_iter(b'\n', bytes).map(|end| end + 1);
+        let last = (bytes.last() != Some(&b'\n')).then_some(bytes.len());
+        lines.chain(last).all(&mut one);
     }
 }
 
@@ -167,8 +167,9 @@ struct Filler<'a> {
     bytes: &'a [u8],
 }
 
+/// A key of an object, borrowed unless it has escapes.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 impl<'de> Visitor<'de> for Filler<'_> {
     type Value = ();
@@ -219,7 +220,9 @@ impl Filler<'_> {
         let end = start.wrapping_add(token.len());
         Ok(match token.as_bytes() {
             b"null" => Piece::Nothing,
-            [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Piece::Plain { start: start + 1, end: end - 1 },
+            [b'"', text @ .., b'"'] if !text.contains(&b'\\') => {
+                Piece::Plain { start: start + 1, end: end - 1 }
+            }
             [b'"', ..] => {
                 let text: String = serde_json::from_str(token)?;
                 let start = self.unescaped.len();
@@ -267,79 +270,6 @@ impl std::borrow::Borrow<str> for Key<'_> {
     }
 }
 
-/// What the records of a head have at their top.
-#[derive(Debug, Default)]
-pub(super) struct Shape {
-    /// The keys of objects, in the order they come.
-    pub(super) keys: Vec<String>,
-    /// The longest array.
-    pub(super) width: usize,
-}
-
-/// Looks at the records of a head.
-pub(super) fn shape(head: &[Block]) -> Shape {
-    /// Records looked at: their keys seldom differ, and all are looked at once more when read.
-    const ENOUGH: usize = 10_000;
-    struct Look<'a>(&'a mut Shape, &'a mut HashMap<String, ()>);
-    impl<'de> Visitor<'de> for Look<'_> {
-        type Value = ();
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object or an array")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some((Key(key), _)) = map.next_entry::<Key<'_>, serde::de::IgnoredAny>()? {
-                if !self.1.contains_key(key.as_ref()) {
-                    self.1.insert(key.to_string(), ());
-                    self.0.keys.push(key.into_owned());
-                }
-            }
-            Ok(())
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-            let mut width = 0;
-            while elements.next_element::<serde::de::IgnoredAny>()?.is_some() {
-                width += 1;
-            }
-            self.0.width = self.0.width.max(width);
-            Ok(())
-        }
-    }
-    let (mut shape, mut known, mut seen) = (Shape::default(), HashMap::new(), 0);
-    for block in head {
-        each_text(block, |start, end| {
-            let text = block.bytes.get(start..end).unwrap_or_default();
-            // A record that is no JSON is told when it is read.
-            if serde_json::Deserializer::from_slice(text).deserialize_any(Look(&mut shape, &mut known)).is_ok() {
-                seen += 1;
-            }
-            seen < ENOUGH
-        });
-        if seen >= ENOUGH {
-            break;
-        }
-    }
-    shape
-}
-
-/// Returns whether some record of a head has a value at a path.
-pub(super) fn has_path(head: &[Block], path: &[Step]) -> bool {
-    let reading = JsonReading::new([(0, path.to_vec())], 1);
-    let mut is_there = false;
-    for block in head {
-        reading.each(block, |record| {
-            is_there = record.is_ok_and(|record| record.cell(0) != Cell::Null);
-            !is_there
-        });
-        if is_there {
-            break;
-        }
-    }
-    is_there
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::path;
@@ -379,7 +309,10 @@ mod tests {
 
     #[test]
     fn arrays_are_records_too() {
-        assert_eq!(read(&["[0]", "[2]"], "[1,\"a\",\"b\"]\n\n[2]"), [row(&[Some("1"), Some("b")]), row(&[Some("2"), None])]);
+        assert_eq!(
+            read(&["[0]", "[2]"], "[1,\"a\",\"b\"]\n\n[2]"),
+            [row(&[Some("1"), Some("b")]), row(&[Some("2"), None])]
+        );
     }
 
     #[test]
@@ -405,6 +338,6 @@ mod tests {
             true
         });
         assert_eq!(found, [5, 7]);
-        assert_eq!(shape(&[block]).keys, ["a"]);
+        assert_eq!(super::super::shape::shape(&[block]).keys, ["a"]);
     }
 }

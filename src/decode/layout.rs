@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::Format;
+use super::entry::{At, Entry, Thousands, one_or_many, scalar_text};
 use crate::error::Failure;
 
 /// How the bytes of an input become rows.
@@ -47,90 +48,6 @@ pub struct Layout {
     pub set: BTreeMap<String, String>,
 }
 
-/// The sign between groups of digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Thousands {
-    /// `1,234.5`, and the Indian `1,23,456.7`.
-    Comma,
-    /// `1.234,5`.
-    Dot,
-}
-
-/// The unit of a number that is a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum Unit {
-    /// Seconds.
-    #[serde(rename = "s")]
-    Second,
-    /// Milliseconds.
-    #[serde(rename = "ms")]
-    Milli,
-    /// Microseconds.
-    #[serde(rename = "us")]
-    Micro,
-    /// Nanoseconds.
-    #[serde(rename = "ns")]
-    Nano,
-}
-
-impl Unit {
-    /// Returns how many make a second.
-    pub fn per_second(self) -> i64 {
-        match self {
-            Self::Second => 1,
-            Self::Milli => 1_000,
-            Self::Micro => 1_000_000,
-            Self::Nano => 1_000_000_000,
-        }
-    }
-}
-
-/// Where a value stands in a record.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum At {
-    /// In the field of this place, from 0.
-    Index(usize),
-    /// In the field of this name, or at this path of an object.
-    Name(String),
-    /// In the first of several that is there and not empty.
-    First(Vec<At>),
-}
-
-/// What feeds a column.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
-    /// Where the value stands; absent only beside `const`.
-    pub at: Option<At>,
-    /// The unit of a number that is a time.
-    pub unit: Option<Unit>,
-    /// What a number that is a time counts from.
-    pub since: Option<Since>,
-    /// What a number is divided by.
-    pub divide: Option<u64>,
-    /// The forms of a time, tried in order.
-    #[serde(default, rename = "format", deserialize_with = "one_or_many")]
-    pub formats: Vec<String>,
-    /// The time zone of times without one.
-    pub zone: Option<String>,
-    /// Whether the input may lack the field.
-    #[serde(default)]
-    pub optional: bool,
-    /// The value in every row.
-    #[serde(default, rename = "const", deserialize_with = "scalar")]
-    pub constant: Option<String>,
-}
-
-/// What a number that is a time counts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Since {
-    /// Midnight of the base date, in the zone.
-    Midnight,
-}
-
 /// A layout as TOML writes it, but for the keys that [`Layout::try_from`] takes apart itself.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -154,8 +71,25 @@ struct Text {
 
 /// The keys of a layout; a test holds them against what is read.
 const KEYS: &[&str] = &[
-    "format", "header", "columns", "name", "symbol-from-name", "zone", "encoding", "skip", "footer", "delimiter",
-    "thousands", "nulls", "root", "time-format", "time-formats", "map", "set", "explode", "arms",
+    "format",
+    "header",
+    "columns",
+    "name",
+    "symbol-from-name",
+    "zone",
+    "encoding",
+    "skip",
+    "footer",
+    "delimiter",
+    "thousands",
+    "nulls",
+    "root",
+    "time-format",
+    "time-formats",
+    "map",
+    "set",
+    "explode",
+    "arms",
 ];
 
 /// The keys of an entry of `[map]`.
@@ -166,6 +100,33 @@ impl Layout {
     pub fn parse(text: &str) -> Result<Self> {
         let table: Table = toml::from_str(text).context(Failure::usage("cannot read layout"))?;
         Self::from_table(table).context(Failure::usage("cannot read layout"))
+    }
+
+    /// Reads the layout `[layout.NAME]` of a configuration, if it has one.
+    pub fn parse_named(text: &str, name: &str) -> Result<Option<Self>> {
+        let mut config: Table = toml::from_str(text).context(Failure::usage("cannot read layout"))?;
+        match config.remove("layout") {
+            Some(Value::Table(mut layouts)) => match layouts.remove(name) {
+                Some(Value::Table(table)) => {
+                    Self::from_table(table).map(Some).context(Failure::usage("cannot read layout"))
+                }
+                _ => Ok(None),
+            },
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns the columns that `[map]` feeds from a field of the input.
+    pub fn fed_by(&self, field: &str) -> Vec<&str> {
+        fn names(at: &At, field: &str) -> bool {
+            match at {
+                At::Name(name) => name.eq_ignore_ascii_case(field),
+                At::First(several) => several.iter().any(|at| names(at, field)),
+                At::Index(_) => false,
+            }
+        }
+        let feeds = |entry: &Entry| entry.at.as_ref().is_some_and(|at| names(at, field));
+        self.map.iter().filter(|(_, entry)| feeds(entry)).map(|(column, _)| column.as_str()).collect()
     }
 
     /// Sets the format by its word; `tsv` also sets the delimiter, `auto` leaves it to the content.
@@ -225,11 +186,13 @@ impl Layout {
             layout.set_format(format.as_str().context("invalid format: expected a word")?)?;
         }
         for (column, entry) in map {
-            let entry = parse_entry(entry).with_context(|| format!("cannot read column '{column}' of [map]"))?;
+            let entry =
+                parse_entry(entry).with_context(|| format!("cannot read column '{column}' of [map]"))?;
             layout.map.insert(column, entry);
         }
         for (column, value) in set {
-            let value = scalar_text(value).with_context(|| format!("cannot read column '{column}' of [set]"))?;
+            let value =
+                scalar_text(value).with_context(|| format!("cannot read column '{column}' of [set]"))?;
             layout.set.insert(column, value);
         }
         Ok(layout)
@@ -297,37 +260,9 @@ pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> V
     ranked.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
-fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a text or a list of texts")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::One(text) => vec![text],
-        OneOrMany::Many(texts) => texts,
-    })
-}
-
-fn scalar<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    scalar_text(value).map(Some).map_err(serde::de::Error::custom)
-}
-
-fn scalar_text(value: Value) -> Result<String> {
-    Ok(match value {
-        Value::String(text) => text,
-        Value::Integer(number) => number.to_string(),
-        Value::Float(number) => number.to_string(),
-        Value::Boolean(flag) => flag.to_string(),
-        Value::Datetime(time) => time.to_string(),
-        Value::Array(_) | Value::Table(_) => bail!("expected a text, a number, true or false"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{Since, Unit};
     use super::*;
 
     #[test]

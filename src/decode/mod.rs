@@ -11,8 +11,10 @@ mod clock;
 mod csv;
 mod decoder;
 mod detect;
+mod entry;
 mod fields;
 mod format;
+mod given;
 mod infer;
 mod json;
 mod layout;
@@ -23,16 +25,19 @@ mod path;
 mod pattern;
 mod plan;
 mod rows;
+mod shape;
 mod timeframe;
 
 use crate::frame::Frame;
-use crate::model::ColumnType;
+use crate::model::{ColumnType, Reject};
 
+pub use csv::delimiter;
 pub use decoder::Decoder;
+pub use entry::{At, Entry, Since, Thousands, Unit};
 pub use format::{Format, sniff};
 pub use infer::infer;
-pub use layout::{At, Entry, Layout, Since, Thousands, Unit};
-pub use parquet::{ParquetDecoder, infer_parquet};
+pub use layout::Layout;
+pub use parquet::{ParquetDecoder, SLICE_ROWS, infer_parquet};
 
 /// Whole records of an input, in UTF-8.
 #[derive(Clone, Debug, Default)]
@@ -70,17 +75,6 @@ pub struct Decoded {
     pub rejects: Vec<Reject>,
     /// Value columns of the table that are too narrow for a record, each once.
     pub misfits: Vec<Misfit>,
-}
-
-/// A record that could not be typed or keyed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// The line of its start, from 1; for Parquet its row.
-    pub line: u64,
-    /// Why it does not fit.
-    pub reason: String,
-    /// Its text, cut at [`REJECT_BYTES`].
-    pub text: String,
 }
 
 /// A value column that a record does not fit, and the type that would hold it.

@@ -70,9 +70,9 @@ pub(super) fn zone(name: &str) -> Result<Option<TimeZone>> {
         let seconds = i32::try_from(seconds).unwrap_or(0);
         return Ok(jiff::tz::Offset::from_seconds(seconds).map(|offset| Some(TimeZone::fixed(offset)))?);
     }
-    TimeZone::get(name)
-        .map(Some)
-        .with_context(|| Failure::usage(format!("invalid time zone '{name}': expected a name such as 'America/New_York'")))
+    TimeZone::get(name).map(Some).with_context(|| {
+        Failure::usage(format!("invalid time zone '{name}': expected a name such as 'America/New_York'"))
+    })
 }
 
 impl TimeRule {
@@ -104,13 +104,18 @@ impl TimeRule {
 
     /// Turns a written time into microseconds since 1970 in UTC.
     #[inline]
-    pub(super) fn resolve(&self, written: Written, label: Label, cache: &mut ZoneCache) -> Result<i64, Misread> {
+    pub(super) fn resolve(
+        &self,
+        written: Written,
+        label: Label,
+        cache: &mut ZoneCache,
+    ) -> Result<i64, Misread> {
         let Written { day, micros, place } = written;
         let wall = day * MICROS_PER_DAY + micros;
         let micros = match (place, label, &self.zone) {
-            (Place::DateOnly, ..) | (Place::Local | Place::Offset(_), Label::Date, _) | (Place::Utc, Label::Date, None) => {
-                day * MICROS_PER_DAY
-            }
+            (Place::DateOnly, ..)
+            | (Place::Local | Place::Offset(_), Label::Date, _)
+            | (Place::Utc, Label::Date, None) => day * MICROS_PER_DAY,
             (Place::Utc, Label::Date, Some(zone)) => local_day(zone, wall)? * MICROS_PER_DAY,
             (Place::Utc, Label::Instant, _) | (Place::Local, Label::Instant, None) => wall,
             (Place::Offset(seconds), Label::Instant, _) => wall - seconds * MICROS_PER_SECOND,
@@ -149,7 +154,10 @@ fn steady_offset(zone: &TimeZone, day: i64) -> Option<i64> {
     let ahead = day * MICROS_PER_DAY - start;
     let first = jiff::Timestamp::from_microsecond(start).ok()?;
     let is_changing = zone.to_datetime(first) != local(day, 0)?
-        || zone.following(first).next().is_some_and(|next| next.timestamp().as_microsecond() < start + 2 * MICROS_PER_DAY);
+        || zone
+            .following(first)
+            .next()
+            .is_some_and(|next| next.timestamp().as_microsecond() < start + 2 * MICROS_PER_DAY);
     (!is_changing).then_some(ahead)
 }
 
@@ -160,7 +168,9 @@ fn to_instant(zone: &TimeZone, day: i64, micros: i64) -> Option<i64> {
 
 fn local(day: i64, micros: i64) -> Option<civil::DateTime> {
     let (year, month, date) = civil_from_days(day);
-    let date = civil::Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(date).ok()?).ok()?;
+    let date =
+        civil::Date::new(i16::try_from(year).ok()?, i8::try_from(month).ok()?, i8::try_from(date).ok()?)
+            .ok()?;
     let span = jiff::SignedDuration::from_micros(micros);
     date.at(0, 0, 0, 0).checked_add(span).ok()
 }
@@ -189,12 +199,20 @@ mod tests {
     #[test]
     fn a_skipped_time_moves_forward_and_a_doubled_one_is_the_earlier() {
         let texts = [
-            "2024-03-09 12:00", "2024-03-10 01:59", "2024-03-10 02:30", "2024-03-10 03:00", "2024-11-03 01:30",
+            "2024-03-09 12:00",
+            "2024-03-10 01:59",
+            "2024-03-10 02:30",
+            "2024-03-10 03:00",
+            "2024-11-03 01:30",
             "2024-11-03 02:00",
         ];
         let expected = [
-            "2024-03-09T17:00:00Z", "2024-03-10T06:59:00Z", "2024-03-10T07:30:00Z", "2024-03-10T07:00:00Z",
-            "2024-11-03T05:30:00Z", "2024-11-03T07:00:00Z",
+            "2024-03-09T17:00:00Z",
+            "2024-03-10T06:59:00Z",
+            "2024-03-10T07:30:00Z",
+            "2024-03-10T07:00:00Z",
+            "2024-11-03T05:30:00Z",
+            "2024-11-03T07:00:00Z",
         ];
         assert_eq!(convert("America/New_York", Label::Instant, &texts), expected);
     }

@@ -1,7 +1,7 @@
 //! Numbers from text, without losing a digit silently.
 
 use super::cell::Misread;
-use super::layout::Thousands;
+use super::entry::Thousands;
 
 /// How the numbers of a column are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,8 +29,8 @@ const GROUPED: usize = 64;
 
 /// The powers of 10 that are doubles.
 const POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
 ];
 
 /// A number taken apart: `±mantissa × 10^exponent`.
@@ -100,7 +100,10 @@ fn plain_double(text: &[u8], rule: NumberRule) -> Result<Option<f64>, Misread> {
         return Ok(Some(value));
     }
     let whole = plain_double(text, NumberRule { thousands: None, divide: None })?;
-    #[allow(clippy::cast_precision_loss, reason = "a divisor that is no power of 10 is small; one division rounds once")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a divisor that is no power of 10 is small; one division rounds once"
+    )]
     let divisor = rule.divide.unwrap_or(1) as f64;
     Ok(whole.map(|whole| whole / divisor))
 }
@@ -258,9 +261,27 @@ mod tests {
     #[test]
     fn doubles_are_read_to_the_bit() {
         let cases = [
-            "0", "1", "-1", "+1", ".5", "5.", "1e5", "1E-5", "1.7976931348623157e308", "5e-324", "0.1", "1387.27",
-            "9007199254740992", "123456789012345678", "0.30000000000000004", "4.9406564584124654e-324", "1e22", "1e23",
-            "00012.50", "12345678901234567890.5", "1234567890123456789012345678e-10",
+            "0",
+            "1",
+            "-1",
+            "+1",
+            ".5",
+            "5.",
+            "1e5",
+            "1E-5",
+            "1.7976931348623157e308",
+            "5e-324",
+            "0.1",
+            "1387.27",
+            "9007199254740992",
+            "123456789012345678",
+            "0.30000000000000004",
+            "4.9406564584124654e-324",
+            "1e22",
+            "1e23",
+            "00012.50",
+            "12345678901234567890.5",
+            "1234567890123456789012345678e-10",
         ];
         for text in cases {
             let exact = text.parse::<f64>().unwrap();
@@ -283,7 +304,9 @@ mod tests {
         assert_eq!(double(b"1e-999", PLAIN), Ok(Some(0.0)));
         assert_eq!(double(b"100000000000000000000000", PLAIN), Err(Misread::NotExact));
         assert_eq!(double(b"18446744073709551616", PLAIN), Ok(Some(18_446_744_073_709_551_616.0)));
-        for text in ["", ".", "-", "e5", "1e", "1e+", "1 2", "0x10", "1_000", "$1", "1%", "1,000", "--1", "1.2.3"] {
+        for text in
+            ["", ".", "-", "e5", "1e", "1e+", "1 2", "0x10", "1_000", "$1", "1%", "1,000", "--1", "1.2.3"]
+        {
             assert_eq!(double(text.as_bytes(), PLAIN), Err(Misread::NotNumber), "{text}");
         }
     }
@@ -291,7 +314,9 @@ mod tests {
     #[test]
     fn dividing_by_a_power_of_ten_rounds_once() {
         let rule = NumberRule { thousands: None, divide: Some(10_000) };
-        for (text, value) in [("1674100", 167.41), ("494101", 49.4101), ("1.5e3", 0.15), ("3", 0.0003), ("-7", -0.0007)] {
+        for (text, value) in
+            [("1674100", 167.41), ("494101", 49.4101), ("1.5e3", 0.15), ("3", 0.0003), ("-7", -0.0007)]
+        {
             assert_eq!(double(text.as_bytes(), rule), Ok(Some(value)), "{text}");
         }
         assert_eq!(double(b"90071992547409931", rule), Ok(Some(9_007_199_254_740.993_1)));

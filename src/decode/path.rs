@@ -31,8 +31,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Step>> {
                 };
                 (Step::Key(key.to_owned()), behind)
             } else {
-                let Some((number, behind)) = inside.split_once(']') else { bail!(invalid("a bracket is not closed")) };
-                let Ok(number) = number.parse() else { bail!(invalid("expected a whole number in brackets")) };
+                let Some((number, behind)) = inside.split_once(']') else {
+                    bail!(invalid("a bracket is not closed"))
+                };
+                let Ok(number) = number.parse() else {
+                    bail!(invalid("expected a whole number in brackets"))
+                };
                 (Step::Index(number), behind)
             };
             steps.push(step);

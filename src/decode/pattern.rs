@@ -45,8 +45,18 @@ pub(super) enum Token {
 }
 
 const MONTHS: [&[u8]; 12] = [
-    b"january", b"february", b"march", b"april", b"may", b"june", b"july", b"august", b"september", b"october",
-    b"november", b"december",
+    b"january",
+    b"february",
+    b"march",
+    b"april",
+    b"may",
+    b"june",
+    b"july",
+    b"august",
+    b"september",
+    b"october",
+    b"november",
+    b"december",
 ];
 
 /// The parts of a time while it is read.
@@ -70,7 +80,9 @@ impl Pattern {
         let invalid = || Failure::usage(format!("invalid time format '{format}'"));
         if let Some(tokens) = compile(format) {
             if !tokens.iter().any(|token| matches!(token, Token::Year | Token::ShortYear)) {
-                bail!(Failure::usage(format!("invalid time format '{format}': it has no year, '%Y' or '%y'")));
+                bail!(Failure::usage(format!(
+                    "invalid time format '{format}': it has no year, '%Y' or '%y'"
+                )));
             }
             return Ok(Self::Tokens(tokens));
         }
@@ -245,7 +257,9 @@ fn maybe_time(cursor: &mut Cursor<'_>, parts: &mut Parts) -> Result<(), Misread>
         Err(Misread::NotTime) => {
             // `220000` and `2200`
             cursor.rest = start;
-            let (Some(hour), Some(minute)) = (cursor.two(), cursor.two()) else { return Err(Misread::NotTime) };
+            let (Some(hour), Some(minute)) = (cursor.two(), cursor.two()) else {
+                return Err(Misread::NotTime);
+            };
             micros_of_day(hour, minute, cursor.two().unwrap_or(0))?
         }
         Err(other) => return Err(other),
@@ -344,7 +358,12 @@ mod tests {
             ("%Y%m%d %H%M%S", "20140623 220000", "2014-06-23T22:00:00Z", Place::Local),
             ("%m/%d/%Y %I:%M %p", "1/2/2024 12:30 AM", "2024-01-02T00:30:00Z", Place::Local),
             ("%m/%d/%Y %I:%M:%S%p", "1/2/2024 01:30:05pm", "2024-01-02T13:30:05Z", Place::Local),
-            ("%Y-%m-%dT%H:%M:%S.%f%z", "2024-01-31T09:30:00.250+0530", "2024-01-31T09:30:00.250Z", Place::Offset(19_800)),
+            (
+                "%Y-%m-%dT%H:%M:%S.%f%z",
+                "2024-01-31T09:30:00.250+0530",
+                "2024-01-31T09:30:00.250Z",
+                Place::Offset(19_800),
+            ),
             ("%F %T%.f", "2024-01-31 09:30:00", "2024-01-31T09:30:00Z", Place::Local),
             ("%Y-%m", "2024-03", "2024-03-01T00:00:00Z", Place::DateOnly),
             ("%s", "1315922016", "2011-09-13T13:53:36Z", Place::Utc),

@@ -6,7 +6,8 @@ use super::cell::{Cell, Lines, Misread, Record};
 use super::moment::{Label, ZoneCache};
 use super::plan::{Converted, Feed, Origin, Plan, Rule, Unfit, typed_text};
 use super::timeframe;
-use super::{Decoded, Misfit, REJECT_BYTES, Reject};
+use super::{Decoded, Misfit, REJECT_BYTES};
+use crate::model::Reject;
 use crate::error::visible;
 use crate::frame::{ColumnBuilder, Frame, FrameColumns};
 use crate::model::{ColumnType, SeriesKey, Timeframe, Value, ValueRef};
@@ -19,8 +20,11 @@ pub(super) struct Rows<'p> {
     ts: Vec<i64>,
     seq: Option<Vec<i64>>,
     values: Vec<Option<ColumnBuilder>>,
+    /// The places of the value columns that have slots.
+    fed: Vec<usize>,
     /// The row that is being converted: nothing is pushed before all of it fits.
     row: Vec<Converted>,
+    text: String,
     cache: ZoneCache,
     lines: Lines,
     read: u64,
@@ -35,6 +39,8 @@ impl<'p> Rows<'p> {
         let builder = |feed: &Feed| {
             (feed.origin != Origin::Nowhere).then(|| ColumnBuilder::new(feed.column.kind, room))
         };
+        let is_fed = |at: &usize| matches!(plan.values[*at].origin, Origin::Slots(_));
+        let fed = (0..plan.values.len()).filter(is_fed).collect();
         let is_ordered = plan.seq.as_ref().is_some_and(|feed| feed.origin != Origin::Nowhere);
         Self {
             plan,
@@ -43,7 +49,9 @@ impl<'p> Rows<'p> {
             ts: Vec::with_capacity(room),
             seq: is_ordered.then(Vec::new),
             values: plan.values.iter().map(builder).collect(),
-            row: Vec::with_capacity(plan.values.len()),
+            fed,
+            row: plan.values.iter().map(|_| Converted::Null).collect(),
+            text: String::new(),
             cache: ZoneCache::default(),
             lines: Lines::new(first_line),
             read: 0,
@@ -83,7 +91,13 @@ impl<'p> Rows<'p> {
             seq: self.seq,
             values: self.values,
         });
-        Decoded { frame, read: self.read, suspect: self.suspect, rejects: self.rejects, misfits: self.misfits }
+        Decoded {
+            frame,
+            read: self.read,
+            suspect: self.suspect,
+            rejects: self.rejects,
+            misfits: self.misfits,
+        }
     }
 
     #[inline]
@@ -98,16 +112,15 @@ impl<'p> Rows<'p> {
             _ => None,
         };
         let plan = self.plan;
-        self.row.clear();
-        for feed in &plan.values {
-            let value = match feed.convert(record, &mut self.cache) {
-                Ok(value) => value,
+        for &at in &self.fed {
+            let feed = &plan.values[at];
+            match feed.convert(record, &mut self.cache) {
+                Ok(value) => self.row[at] = value,
                 Err(unfit) => {
                     self.note_misfit(feed, record, unfit);
                     return Err(reason(feed, record, unfit));
                 }
-            };
-            self.row.push(value);
+            }
         }
         self.append(record, series, ts, seq);
         Ok(())
@@ -118,10 +131,12 @@ impl<'p> Rows<'p> {
         let row = &self.row;
         let constants = &self.plan.values;
         let is_suspect = !self.plan.table.checks.is_empty()
-            && self.plan.table.is_suspect(|at| match (row.get(at), constants.get(at).map(|feed| &feed.origin)) {
-                (_, Some(Origin::Constant(value))) => value.as_ref(),
-                (Some(value), _) => value.number(),
-                _ => ValueRef::Null,
+            && self.plan.table.is_suspect(|at| {
+                match (row.get(at), constants.get(at).map(|feed| &feed.origin)) {
+                    (_, Some(Origin::Constant(value))) => value.as_ref(),
+                    (Some(value), _) => value.number(),
+                    _ => ValueRef::Null,
+                }
             });
         self.suspect += u64::from(is_suspect);
         self.series.push(series);
@@ -129,9 +144,9 @@ impl<'p> Rows<'p> {
         if let (Some(all), Some(seq)) = (&mut self.seq, seq) {
             all.push(seq);
         }
-        for ((feed, builder), value) in self.plan.values.iter().zip(&mut self.values).zip(row) {
-            if let (Origin::Slots(_), Some(builder)) = (&feed.origin, builder) {
-                builder.push(value.value(record));
+        for &at in &self.fed {
+            if let Some(builder) = &mut self.values[at] {
+                builder.push(self.row[at].value(record, &mut self.text));
             }
         }
     }
@@ -255,14 +270,18 @@ impl<'p> Keys<'p> {
     /// Returns the place of the key of a record.
     #[inline]
     fn of(&mut self, record: &impl Record) -> Result<u32, String> {
-        if self.slots.is_empty() && let Some(last) = self.last {
+        if self.slots.is_empty()
+            && let Some(last) = self.last
+        {
             return Ok(last);
         }
         self.cells.clear();
         for &slot in &self.slots {
             encode(record.cell(slot), &mut self.cells);
         }
-        if let Some(last) = self.last && self.cells == self.last_cells {
+        if let Some(last) = self.last
+            && self.cells == self.last_cells
+        {
             return Ok(last);
         }
         let series = match self.by_cells.get(self.cells.as_slice()) {
@@ -275,9 +294,11 @@ impl<'p> Keys<'p> {
     }
 
     fn intern(&mut self, record: &impl Record) -> Result<u32, String> {
-        let key: Result<Box<[Value]>, String> = self.plan.key.iter().map(|feed| key_value(feed, record)).collect();
+        let key: Result<Box<[Value]>, String> =
+            self.plan.key.iter().map(|feed| key_value(feed, record)).collect();
         let key = SeriesKey(key?);
-        let fresh = u32::try_from(self.list.len()).map_err(|_many| "the block has too many series".to_owned())?;
+        let fresh =
+            u32::try_from(self.list.len()).map_err(|_many| "the block has too many series".to_owned())?;
         let series = *self.by_value.entry(key.encode()).or_insert(fresh);
         if series == fresh {
             let timeframe = self.plan.key.iter().position(|feed| feed.column.name == timeframe::COLUMN);
@@ -305,7 +326,7 @@ fn key_value(feed: &Feed, record: &impl Record) -> Result<Value, String> {
             let converted = feed
                 .convert(record, &mut ZoneCache::default())
                 .map_err(|unfit| reason(feed, record, unfit))?;
-            let value = converted.value(record).to_value();
+            let value = converted.value(record, &mut String::new()).to_value();
             if value == Value::Null {
                 let is_nan = |slot: &usize| is_nan(record.cell(*slot));
                 if matches!(feed.rule, Rule::Double(_)) && slots.iter().any(is_nan) {

@@ -44,7 +44,7 @@ pub(super) struct Spacings {
 }
 
 /// What the spacings of a head speak for.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Verdict {
     /// At least nine in ten agree.
     Clear(Timeframe),
@@ -85,11 +85,13 @@ impl Spacings {
                 *counts.entry(timeframe).or_default() += 1;
             }
         }
-        let rank = |(timeframe, count): &(&Timeframe, &u64)| (**count, std::cmp::Reverse(timeframe.min_micros()));
+        let rank =
+            |(timeframe, count): &(&Timeframe, &u64)| (**count, std::cmp::Reverse(timeframe.min_micros()));
         let Some((&timeframe, _)) = counts.iter().max_by_key(rank) else { return Verdict::Nothing };
         let (mut all, mut agreeing) = (0_u64, 0_u64);
         for (from, to) in pairs() {
-            let agrees = Timeframe::from_spacing(to - from) == Some(timeframe) || is_weekend(timeframe, from, to);
+            let agrees =
+                Timeframe::from_spacing(to - from) == Some(timeframe) || is_weekend(timeframe, from, to);
             let is_closed = !timeframe.is_day_or_more()
                 && to - from > timeframe.max_micros()
                 && from.div_euclid(MICROS_PER_DAY) != to.div_euclid(MICROS_PER_DAY);
@@ -108,7 +110,10 @@ impl Spacings {
 
 /// Returns whether only days of a weekend, Friday to Sunday, lie between two daily bars.
 fn is_weekend(timeframe: Timeframe, from: i64, to: i64) -> bool {
-    if timeframe != Timeframe::new(1, Unit::Day) || to - from > 4 * MICROS_PER_DAY || (to - from) % MICROS_PER_DAY != 0 {
+    if timeframe != Timeframe::new(1, Unit::Day)
+        || to - from > 4 * MICROS_PER_DAY
+        || (to - from) % MICROS_PER_DAY != 0
+    {
         return false;
     }
     let (first, last) = (from.div_euclid(MICROS_PER_DAY) + 1, to.div_euclid(MICROS_PER_DAY));
@@ -123,15 +128,26 @@ mod tests {
     const MINUTE: i64 = 60_000_000;
 
     fn decide(series: &[Vec<i64>]) -> Verdict {
-        let times = series.iter().enumerate().map(|(at, times)| (vec![u8::try_from(at).unwrap()], times.clone()));
+        let times =
+            series.iter().enumerate().map(|(at, times)| (vec![u8::try_from(at).unwrap()], times.clone()));
         Spacings { times: times.collect() }.decide()
     }
 
     #[test]
     fn words_of_others_name_timeframes() {
         let cases = [
-            ("1m", "1m"), ("5min", "5m"), ("1 minute", "1m"), ("daily", "1d"), ("1D", "1d"), ("1wk", "1w"),
-            ("1M", "1mo"), ("1month", "1mo"), ("4H", "4h"), ("60m", "60m"), ("1hour", "1h"), ("day", "1d"),
+            ("1m", "1m"),
+            ("5min", "5m"),
+            ("1 minute", "1m"),
+            ("daily", "1d"),
+            ("1D", "1d"),
+            ("1wk", "1w"),
+            ("1M", "1mo"),
+            ("1month", "1mo"),
+            ("4H", "4h"),
+            ("60m", "60m"),
+            ("1hour", "1h"),
+            ("day", "1d"),
         ];
         for (word, timeframe) in cases {
             assert_eq!(from_word(word).unwrap().to_string(), timeframe, "{word}");
@@ -152,7 +168,10 @@ mod tests {
     #[test]
     fn nights_do_not_count_among_minutes_and_hours() {
         let session = |day: i64| (0..7).map(move |hour| day * MICROS_PER_DAY + (14 + hour) * 60 * MINUTE);
-        assert_eq!(decide(&[(0..10).flat_map(session).collect()]), Verdict::Clear(Timeframe::new(1, Unit::Hour)));
+        assert_eq!(
+            decide(&[(0..10).flat_map(session).collect()]),
+            Verdict::Clear(Timeframe::new(1, Unit::Hour))
+        );
         let sparse = (0..100).map(|at| at * MINUTE * if at % 2 == 0 { 1 } else { 3 }).collect();
         assert!(matches!(decide(&[sparse]), Verdict::Unclear(..)));
     }

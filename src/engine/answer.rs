@@ -109,7 +109,7 @@ impl Answer {
     }
 
     /// Waits for the next rows; none are left after `None` or an error.
-    pub fn next(&mut self) -> Result<Option<RecordBatch>> {
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         match self.batches.blocking_recv() {
             Some(batch) => batch.map(Some),
             None => self.end().map(|()| None),

@@ -1,5 +1,6 @@
 //! Files beside the tables: `--with NAME=FILE`.
 
+use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use datafusion::prelude::SessionContext;
 
 use super::failure::{Stage, translate};
 use crate::error::Failure;
+use crate::fs;
 use crate::model::validate;
 
 /// Rows of a text file that decide the types of its columns.
@@ -69,21 +71,36 @@ fn format(file: &Path) -> Result<Arc<dyn FileFormat>> {
         "csv" => text(b','),
         "tsv" => text(b'\t'),
         "ndjson" | "jsonl" | "json" => {
-            Arc::new(JsonFormat::default().with_schema_infer_max_rec(ROWS_FOR_TYPES))
+            let format = JsonFormat::default().with_schema_infer_max_rec(ROWS_FOR_TYPES);
+            Arc::new(format.with_newline_delimited(!is_array(file)?))
         }
         "parquet" => Arc::new(ParquetFormat::default()),
         _ => bail!(Failure::usage("its name ends in none of .csv, .tsv, .ndjson, .jsonl, .json, .parquet")),
     })
 }
 
+/// Returns whether a file of JSON is one array.
+fn is_array(file: &Path) -> Result<bool> {
+    for byte in BufReader::new(fs::open(file)?).bytes() {
+        let byte = byte?;
+        if !byte.is_ascii_whitespace() {
+            return Ok(byte == b'[');
+        }
+    }
+    Ok(false)
+}
+
 /// Returns the URL of an absolute path; a plain path would be taken for a pattern if it has a `*` or `[`.
 fn file_url(path: &Path) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut url = "file://".to_owned();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'~' => url.push(char::from(*byte)),
-            byte if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
-            byte => url.push_str(&format!("%{byte:02X}")),
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            let digits = [byte >> 4, byte & 15].map(|digit| char::from(HEX[usize::from(digit)]));
+            url.push('%');
+            url.extend(digits);
         }
     }
     url

@@ -27,7 +27,7 @@ pub(super) fn parse(sql: &str) -> Result<VecDeque<Statement>> {
         if let Some(word) = refused(statement) {
             bail!(
                 Failure::usage(format!("cannot run '{word}': queries only read"))
-                    .hint("`barn store` adds rows, `barn delete` removes them")
+                    .hint("`barn store TABLE FILE` adds rows")
             );
         }
     }

@@ -62,15 +62,16 @@ struct Session {
 impl Engine {
     /// An engine over the tables of `snapshot` and the files of `options`.
     pub fn new(snapshot: Arc<Snapshot>, options: &Options) -> Result<Self> {
-        Self::over(snapshot, options)
+        let rows: Arc<dyn Rows> = snapshot;
+        Self::over(&rows, options)
     }
 
-    fn over(rows: Arc<dyn Rows>, options: &Options) -> Result<Self> {
+    fn over(rows: &Arc<dyn Rows>, options: &Options) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         let context = context(cores, options.memory_bytes).map_err(|err| translate(err, Stage::Planning))?;
         let mut names = Vec::with_capacity(rows.tables().len() + options.files.len());
         for table in rows.tables() {
-            let provider = HotTable::new(Arc::clone(&rows), table);
+            let provider = HotTable::new(Arc::clone(rows), table);
             context
                 .register_table(&table.name, Arc::new(provider))
                 .map_err(|err| translate(err, Stage::Planning))?;
@@ -93,7 +94,7 @@ impl Engine {
         let last = statements.pop_back().context("cannot run an empty query")?;
         for statement in statements {
             let mut answer = self.start(statement)?;
-            while answer.next()?.is_some() {}
+            while answer.next_batch()?.is_some() {}
         }
         self.start(last)
     }

@@ -36,14 +36,14 @@ impl AnalyzerRule for ExactNanos {
             let names = NamePreserver::new(&node);
             node.map_expressions(|expr| {
                 let name = names.save(&expr);
-                Ok(expr.transform_up(rewrite)?.update_data(|expr| name.restore(expr)))
+                Ok(expr.transform_up(|part| Ok(rewrite(part)))?.update_data(|expr| name.restore(expr)))
             })
         })
         .map(|plan| plan.data)
     }
 }
 
-fn rewrite(expr: Expr) -> Result<Transformed<Expr>> {
+fn rewrite(expr: Expr) -> Transformed<Expr> {
     let rewritten = match &expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match compare(left, *op, right) {
             None => op.swap().and_then(|op| compare(right, op, left)),
@@ -52,7 +52,7 @@ fn rewrite(expr: Expr) -> Result<Transformed<Expr>> {
         Expr::Between(between) => bounds(between),
         _ => None,
     };
-    Ok(rewritten.map_or_else(|| Transformed::no(expr), Transformed::yes))
+    rewritten.map_or_else(|| Transformed::no(expr), Transformed::yes)
 }
 
 /// Writes `BETWEEN` as two comparisons if one of them has to be rewritten.
@@ -109,7 +109,7 @@ fn constant(expr: &Expr) -> Option<Constant> {
             Some(Constant::Nanos(nanos))
         }
         Ok(_) => None,
-        Err(_) => match evaluate(expr.clone().transform_up(coarsen).ok()?.data) {
+        Err(_) => match evaluate(expr.clone().transform_up(|part| Ok(coarsen(part))).ok()?.data) {
             Ok(Expr::Literal(ScalarValue::TimestampMicrosecond(Some(micros), _), _)) => {
                 Some(Constant::Micros(micros))
             }
@@ -124,12 +124,12 @@ fn evaluate(expr: Expr) -> Result<Expr> {
 }
 
 /// Casts to microseconds what is cast to nanoseconds.
-fn coarsen(expr: Expr) -> Result<Transformed<Expr>> {
+fn coarsen(expr: Expr) -> Transformed<Expr> {
     if let Expr::Cast(Cast { expr: inner, field }) = &expr
         && let DataType::Timestamp(TimeUnit::Nanosecond, zone) = field.data_type()
     {
         let micros = DataType::Timestamp(TimeUnit::Microsecond, zone.clone());
-        return Ok(Transformed::yes(cast(inner.as_ref().clone(), micros)));
+        return Transformed::yes(cast(inner.as_ref().clone(), micros));
     }
-    Ok(Transformed::no(expr))
+    Transformed::no(expr)
 }

@@ -7,7 +7,9 @@ mod parquet;
 use polars::prelude::{DataFrame, IdxCa, IntoColumn as _, NamedFrom as _, Series};
 
 pub use column::{Cells, ColumnBuilder};
-pub use parquet::ParquetFile;
+#[cfg(test)]
+pub(crate) use parquet::tests::sample as sample_parquet;
+pub use parquet::{ParquetColumn, ParquetFile, ParquetSlice, TimeUnit};
 
 use crate::model::SeriesKey;
 

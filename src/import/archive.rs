@@ -17,7 +17,7 @@ use super::unpack::{Bounded, Exact, Explained, Kind, Watched, cut_off, explain, 
 use crate::error::Failure;
 
 /// A file to read rows from.
-pub struct Member<'a> {
+pub(super) struct Member<'a> {
     /// The name to show, such as `x.zip:AAPL.csv`.
     pub name: String,
     /// The last component of its path.
@@ -27,7 +27,7 @@ pub struct Member<'a> {
 }
 
 /// The content of a [`Member`].
-pub enum Content<'a> {
+pub(super) enum Content<'a> {
     /// Text, or what is taken for it.
     Stream(Box<dyn Read + 'a>),
     /// A Parquet file.
@@ -38,7 +38,7 @@ pub enum Content<'a> {
 ///
 /// Folders, links, and hidden members of archives are passed over. An archive in an archive is refused,
 /// and so is what unpacks to over 1,000 times its size and 100 MiB.
-pub fn visit(
+pub(super) fn visit(
     source: &Source,
     progress: &Progress,
     each: &mut dyn FnMut(Member<'_>) -> Result<()>,

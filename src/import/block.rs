@@ -15,11 +15,11 @@ use crate::decode::Block;
 use crate::error::Failure;
 
 /// Bytes of a block: some 60,000 bars. As many blocks as workers, and two, are in memory at once.
-pub const BLOCK_BYTES: usize = 4 << 20;
+pub(super) const BLOCK_BYTES: usize = 4 << 20;
 
 /// Bytes of one record. A daily bar has 50, a whole option chain as one JSON object under 4 MiB; beyond
 /// this a file has no line ends, or a quote was never closed.
-pub const MAX_RECORD_BYTES: usize = 16 << 20;
+pub(super) const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// Bytes read at once: the largest that stays in the second-level cache until it is scanned.
 const READ_BYTES: usize = 256 << 10;
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where records end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cut {
+pub(super) enum Cut {
     /// At every line end.
     Lines,
     /// At line ends outside of quotes.
@@ -49,7 +49,7 @@ pub enum Cut {
 
 /// How bytes become records.
 #[derive(Clone, Debug)]
-pub struct BlockOptions {
+pub(super) struct BlockOptions {
     /// The encoding a layout declares, such as `latin-1`; else UTF-8, or what a byte order mark says.
     pub encoding: Option<String>,
     /// Leading lines to drop.
@@ -61,7 +61,7 @@ pub struct BlockOptions {
 }
 
 /// Reads blocks of whole records.
-pub struct BlockReader<'a> {
+pub(super) struct BlockReader<'a> {
     text: Text<Box<dyn Read + 'a>>,
     skip: usize,
     footer: usize,
@@ -94,7 +94,7 @@ enum LineEnds {
 
 impl<'a> BlockReader<'a> {
     /// Starts reading; once `stop` is set it ends as if the input did.
-    pub fn new(reader: Box<dyn Read + 'a>, options: BlockOptions, stop: &'a AtomicBool) -> Result<Self> {
+    pub(super) fn new(reader: Box<dyn Read + 'a>, options: BlockOptions, stop: &'a AtomicBool) -> Result<Self> {
         let declared = options.encoding.as_deref().map(encoding).transpose()?;
         let cutter = match options.cut {
             Cut::Lines => Cutter::Lines(Scanner::new(None, options.footer)),
@@ -118,7 +118,7 @@ impl<'a> BlockReader<'a> {
     }
 
     /// Returns the next block, `None` at the end or when stopped.
-    pub fn next_block(&mut self) -> Result<Option<Block>> {
+    pub(super) fn next_block(&mut self) -> Result<Option<Block>> {
         while !self.is_stopped() {
             self.settle();
             if let Some(block) = self.whole_block()? {
@@ -290,7 +290,7 @@ impl<'a> BlockReader<'a> {
 
 /// Reads the start of an input, from which its format can be told: 64 KiB, or all there is, or the lines
 /// that a slow pipe gave in a second.
-pub fn read_start(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
+pub(super) fn read_start(reader: &mut dyn Read) -> io::Result<Vec<u8>> {
     let (begun, mut start) = (Instant::now(), vec![0; START_BYTES]);
     let mut length = 0;
     while length < START_BYTES && !(begun.elapsed() > PATIENCE && start[..length].contains(&b'\n')) {

@@ -26,7 +26,7 @@ enum Outcome<T> {
 ///
 /// The first failure in input order is returned, after the results before it were consumed; no later
 /// one is. It must not be called from a worker of rayon, which it would block.
-pub fn run<T: Send>(
+pub(super) fn run<T: Send>(
     next: &mut dyn FnMut() -> Result<Option<Block>>,
     decode: &(dyn Fn(Block) -> Result<T> + Sync),
     consume: &mut (dyn FnMut(T) -> Result<()> + Send),

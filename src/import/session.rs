@@ -12,11 +12,11 @@ use super::fingerprint::{self, Fingerprint};
 use super::input::Source;
 use super::pipeline;
 use super::progress::Progress;
-use super::writer::{Limits, Widen, Writer};
+use super::writer::{Commit, Limits, Widen, Writer};
 use crate::decode::{Block, Decoder, Format, Input, Layout, ParquetDecoder, delimiter, infer, infer_parquet, sniff};
 use crate::error::{Failure, Kind};
 use crate::frame::ParquetFile;
-use crate::model::{Column, Counts, OnConflict, Table, nearest};
+use crate::model::{Column, ColumnType, Counts, OnConflict, Table, nearest};
 use crate::store::Store;
 
 /// Bytes of an input that decide its timeframe, and the types of a table made from it.
@@ -85,6 +85,8 @@ pub struct Session<'s> {
     pub(super) rows: &'s AtomicU64,
     /// Columns inferred by this import, whose types may still widen.
     pub(super) inferred: Vec<Column>,
+    /// When the transactions of the current source end.
+    commit: Commit,
 }
 
 impl<'s> Session<'s> {
@@ -103,7 +105,7 @@ impl<'s> Session<'s> {
             Some(_) if !request.key.is_empty() => check_key(store, &request),
             _ => Ok(()),
         }?;
-        Ok(Self { store, request, stop, progress, rows, inferred: Vec::new() })
+        Ok(Self { store, request, stop, progress, rows, inferred: Vec::new(), commit: Commit::ByRows })
     }
 
     /// Imports a file or stream, and every file inside an archive.
@@ -112,6 +114,7 @@ impl<'s> Session<'s> {
     pub fn import(&mut self, source: &Source, each: &mut dyn FnMut(&str, Result<Outcome>)) -> Result<()> {
         // Members that are done: opening an archive again passes over them.
         let mut done = 0;
+        self.commit = if source.path().is_some() { Commit::ByRows } else { Commit::ByTime };
         loop {
             let mut place = 0;
             let visited = visit(source, self.progress, &mut |member| {
@@ -235,9 +238,8 @@ impl<'s> Session<'s> {
         note_unknown(decoder.unknown(), &mut notes);
         let mut fingerprint = Fingerprint::default();
         let mut head = head.into_iter();
-        let is_stream = name == "-";
-        let stop = self.stop;
-        let mut writer = Writer::new(self, name, is_stream)?;
+        let (stop, commit) = (self.stop, self.commit);
+        let mut writer = Writer::new(self, name, commit)?;
         let result = pipeline::run(
             &mut || {
                 let block = match head.next() {
@@ -252,35 +254,32 @@ impl<'s> Session<'s> {
             &|block| decoder.decode(&block),
             &mut |decoded| writer.consume(decoded),
         );
-        // A reader that is stopped ends as if its input did.
-        let result = result.and_then(|()| if stop.load(Ordering::SeqCst) { Err(interrupted()) } else { Ok(()) });
-        writer.finish(result, &fingerprint.finish(), notes)
+        writer.finish(refuse_stopped(result, stop), &fingerprint.finish(), notes)
     }
 
     fn parquet(&mut self, name: &str, file_name: &str, file: File) -> Result<Outcome> {
         let fingerprint = fingerprint::of_end(&file)?;
-        let mut file = ParquetFile::open(file)?;
+        let file = ParquetFile::of(file)?;
         if self.needs_inference() {
-            let fields = infer_parquet(&self.request.layout, &mut file)?;
+            let fields = infer_parquet(&self.request.layout, &file, file_name)?;
             self.infer(&fields);
         }
-        let table = self.table()?;
-        let mut decoder = ParquetDecoder::bind(&table, &self.request.layout, file, file_name)?;
+        let mut decoder = ParquetDecoder::bind(&self.table()?, &self.request.layout, file, file_name)?;
         if decoder.needs_timeframe() {
             decoder.detect_timeframe()?;
         }
         let mut notes = decoder.notes().to_vec();
         note_unknown(decoder.unknown(), &mut notes);
-        let mut writer = Writer::new(self, name, false)?;
-        let mut result = Ok(());
-        while result.is_ok() {
-            result = match decoder.next_slice() {
-                Ok(Some(decoded)) => writer.consume(decoded),
-                Ok(None) => break,
-                Err(err) => Err(err),
-            };
-        }
-        writer.finish(result, &fingerprint, notes)
+        let stop = self.stop;
+        let mut slices = 0..decoder.slices();
+        let mut writer = Writer::new(self, name, Commit::ByRows)?;
+        let result = pipeline::run(
+            // A block stands for its slice; the decoder reads that from the file.
+            &mut || Ok(slices.next().filter(|_| !stop.load(Ordering::SeqCst)).map(|index| Block { index, ..Block::default() })),
+            &|block| decoder.decode(block.index),
+            &mut |decoded| writer.consume(decoded),
+        );
+        writer.finish(refuse_stopped(result, stop), &fingerprint, notes)
     }
 
     fn bind(&self, format: Format, file_name: &str, head: &[Block]) -> Result<Decoder> {
@@ -321,19 +320,30 @@ impl<'s> Session<'s> {
 
     /// Adds the fields of an input to what is known of this import's columns.
     fn infer(&mut self, fields: &[(String, Column)]) {
-        let known = self.store.table(&self.request.table);
         for (header, column) in fields {
-            let is_known = self.inferred.iter().any(|other| other.name == column.name)
-                || known.is_some_and(|table| table.columns().iter().any(|other| other.name == column.name));
-            if !is_known && !self.feeds_column(header, column) {
-                self.inferred.push(column.clone());
+            match self.request.layout.fed_by(header).as_slice() {
+                [] => self.know(column.clone()),
+                names => {
+                    for name in names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>() {
+                        self.know(Column { name, ..column.clone() });
+                    }
+                }
             }
+        }
+        // What the layout or a flag gives to every row of an input is text.
+        for name in self.request.layout.set.keys().cloned().collect::<Vec<_>>() {
+            self.know(Column::value(&name, ColumnType::Text));
         }
     }
 
-    /// Whether a field feeds a column of another name, as the time does.
-    fn feeds_column(&self, header: &str, column: &Column) -> bool {
-        self.request.layout.feeds(header) || self.request.layout.feeds(&column.name)
+    fn know(&mut self, column: Column) {
+        let table = self.store.table(&self.request.table);
+        let is_known = column.name == "ts"
+            || self.inferred.iter().any(|other| other.name == column.name)
+            || table.is_some_and(|table| table.columns().iter().any(|other| other.name == column.name));
+        if !is_known {
+            self.inferred.push(column);
+        }
     }
 }
 
@@ -385,6 +395,11 @@ fn check_key(store: &Store, request: &Request) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A reader that is stopped ends as if its input did; what it read must not be taken for the whole.
+fn refuse_stopped(result: Result<()>, stop: &AtomicBool) -> Result<()> {
+    result.and_then(|()| if stop.load(Ordering::SeqCst) { Err(interrupted()) } else { Ok(()) })
 }
 
 /// The error of an import that the user stopped.

@@ -26,6 +26,15 @@ pub struct Limits {
     pub transaction_rows: u64,
 }
 
+/// When the transactions of an input end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// After so many rows as the limits say.
+    ByRows,
+    /// Also after a second: nobody knows when a stream goes on.
+    ByTime,
+}
+
 /// How many rejects a transaction may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MaxBad {
@@ -74,7 +83,7 @@ impl std::error::Error for Widen {}
 pub(super) struct Writer<'a, 's> {
     session: &'a mut Session<'s>,
     name: String,
-    is_stream: bool,
+    commit: Commit,
     table: Table,
     input: store::Input,
     /// What is committed, and what the open transaction has.
@@ -89,13 +98,13 @@ pub(super) struct Writer<'a, 's> {
 }
 
 impl<'a, 's> Writer<'a, 's> {
-    pub(super) fn new(session: &'a mut Session<'s>, name: &str, is_stream: bool) -> Result<Self> {
+    pub(super) fn new(session: &'a mut Session<'s>, name: &str, commit: Commit) -> Result<Self> {
         let table = session.table()?;
         let input = store::Input::new(&table.name, session.request.rule);
         Ok(Self {
             session,
             name: name.to_owned(),
-            is_stream,
+            commit,
             table,
             input,
             committed: Counts::default(),
@@ -132,7 +141,7 @@ impl<'a, 's> Writer<'a, 's> {
         self.rejects.extend(decoded.rejects);
         let is_due = self.open.read >= self.session.request.limits.transaction_rows
             || self.reject_bytes > MAX_REJECT_BYTES
-            || self.is_stream && self.started.elapsed() >= STREAM_COMMIT;
+            || self.commit == Commit::ByTime && self.started.elapsed() >= STREAM_COMMIT;
         if is_due { self.commit() } else { Ok(()) }
     }
 

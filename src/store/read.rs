@@ -230,8 +230,8 @@ impl Snapshot {
     pub fn bytes(&self, table: &str) -> Result<u64> {
         self.with(|connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT coalesce(sum(s.pgsize), 0) FROM dbstat AS s JOIN sqlite_schema AS t USING (name)
-                 WHERE s.aggregate AND t.tbl_name IN (?1, ?2)",
+                "SELECT coalesce(sum(pgsize), 0) FROM dbstat
+                 WHERE aggregate = TRUE AND name IN (SELECT name FROM sqlite_schema WHERE tbl_name IN (?1, ?2))",
             )?;
             let names = [format!("{table}_rows"), format!("{table}_series")];
             let bytes: i64 = statement.query_row(names, |row| row.get(0))?;

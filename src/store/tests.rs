@@ -1,7 +1,6 @@
 //! What the store promises, on small batches.
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use super::*;
 use crate::frame::{ColumnBuilder, Frame, FrameColumns};

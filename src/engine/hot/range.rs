@@ -173,8 +173,8 @@ mod tests {
         lit(ScalarValue::TimestampNanosecond(Some(number), None))
     }
 
-    fn range(since: Option<i64>, until: Option<i64>) -> Option<Range> {
-        Some(Range { since, until })
+    fn range(since: Option<i64>, until: Option<i64>) -> Range {
+        Range { since, until }
     }
 
     #[test]
@@ -187,24 +187,24 @@ mod tests {
             (-1_000, -1, 0, -1, 0),
         ] {
             let ts = || col("ts");
-            assert_eq!(of(&ts().gt_eq(nanos(literal))), range(Some(at_least), None), "{literal}");
-            assert_eq!(of(&ts().gt(nanos(literal))), range(Some(above), None), "{literal}");
-            assert_eq!(of(&ts().lt(nanos(literal))), range(None, Some(below)), "{literal}");
-            assert_eq!(of(&ts().lt_eq(nanos(literal))), range(None, Some(at_most)), "{literal}");
-            assert_eq!(of(&nanos(literal).lt_eq(ts())), range(Some(at_least), None), "{literal}");
+            assert_eq!(of(&ts().gt_eq(nanos(literal))), Some(range(Some(at_least), None)), "{literal}");
+            assert_eq!(of(&ts().gt(nanos(literal))), Some(range(Some(above), None)), "{literal}");
+            assert_eq!(of(&ts().lt(nanos(literal))), Some(range(None, Some(below))), "{literal}");
+            assert_eq!(of(&ts().lt_eq(nanos(literal))), Some(range(None, Some(at_most))), "{literal}");
+            assert_eq!(of(&nanos(literal).lt_eq(ts())), Some(range(Some(at_least), None)), "{literal}");
         }
-        assert_eq!(of(&col("ts").eq(nanos(2_000))), range(Some(2), Some(3)));
+        assert_eq!(of(&col("ts").eq(nanos(2_000))), Some(range(Some(2), Some(3))));
         assert!(of(&col("ts").eq(nanos(2_001))).is_some_and(Range::is_empty));
     }
 
     #[test]
     fn coarse_literals_and_casts_name_the_same_times() {
         let day = lit(ScalarValue::Date32(Some(1)));
-        assert_eq!(of(&col("ts").lt(day.clone())), range(None, Some(MICROS_PER_DAY)));
+        assert_eq!(of(&col("ts").lt(day.clone())), Some(range(None, Some(MICROS_PER_DAY))));
         let date = || cast(col("ts"), DataType::Date32);
-        assert_eq!(of(&date().eq(day.clone())), range(Some(MICROS_PER_DAY), Some(2 * MICROS_PER_DAY)));
-        assert_eq!(of(&date().gt(day.clone())), range(Some(2 * MICROS_PER_DAY), None));
-        assert_eq!(of(&date().lt_eq(day)), range(None, Some(2 * MICROS_PER_DAY)));
+        assert_eq!(of(&date().eq(day.clone())), Some(range(Some(MICROS_PER_DAY), Some(2 * MICROS_PER_DAY))));
+        assert_eq!(of(&date().gt(day.clone())), Some(range(Some(2 * MICROS_PER_DAY), None)));
+        assert_eq!(of(&date().lt_eq(day)), Some(range(None, Some(2 * MICROS_PER_DAY))));
         let seconds = lit(ScalarValue::TimestampSecond(Some(i64::MAX), None));
         assert_eq!(of(&col("ts").lt(seconds.clone())), Some(Range::default()));
         assert!(of(&col("ts").gt(seconds)).is_some_and(Range::is_empty));

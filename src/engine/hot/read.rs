@@ -232,10 +232,10 @@ impl<'a> Part<'a> {
         if rows == 0 {
             return Ok(());
         }
-        self.emit(columns.finish(), &counts, rows)
+        self.emit(&columns.finish(), &counts, rows)
     }
 
-    fn emit(&self, fields: Vec<ArrayRef>, counts: &[(usize, usize)], rows: usize) -> Result<()> {
+    fn emit(&self, fields: &[ArrayRef], counts: &[(usize, usize)], rows: usize) -> Result<()> {
         let schema = &self.job.layout.schema;
         let batch = if schema.fields().is_empty() {
             only_rows(schema, rows)?
@@ -260,12 +260,12 @@ impl<'a> Part<'a> {
             let rows = self.job.rows.count(&scan, self.job.keys.ids[series])?;
             let mut left = usize::try_from(rows).context("cannot count the rows of a series")?;
             if let (true, 1..) = (self.job.layout.schema.fields().is_empty(), left) {
-                self.emit(Vec::new(), &[], left)?;
+                self.emit(&[], &[], left)?;
                 left = 0;
             }
             while left > 0 && !self.queue.is_stopped() {
                 let rows = left.min(BATCH_ROWS);
-                self.emit(Vec::new(), &[(series, rows)], rows)?;
+                self.emit(&[], &[(series, rows)], rows)?;
                 left -= rows;
             }
         }

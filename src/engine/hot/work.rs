@@ -36,7 +36,7 @@ pub(super) enum Message {
     /// Rows.
     Batch(Result<RecordBatch>),
     /// The task has come to its end; what it left are these tasks.
-    End(Vec<Receiver<Message>>),
+    End(Vec<Receiver<Self>>),
 }
 
 /// A part of a scan.

@@ -9,7 +9,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::{NullBuffer, ScalarBuffer};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Float32Type, Float64Type, Int64Type, IntervalUnit,
+    DataType, Date32Type, Date64Type, FieldRef, Float32Type, Float64Type, Int64Type, IntervalUnit,
     Time64NanosecondType, TimeUnit, UInt64Type,
 };
 
@@ -67,14 +67,12 @@ enum Cells {
 
 /// Resolves the columns of a batch.
 pub(super) fn columns(batch: &RecordBatch) -> Result<Vec<Column>> {
-    let schema = batch.schema_ref();
-    let column = |(field, array): (_, &ArrayRef)| -> Result<Column> {
-        let field: &std::sync::Arc<datafusion::arrow::datatypes::Field> = field;
+    let column = |(field, array): (&FieldRef, &ArrayRef)| {
         Column::new(array).with_context(|| {
             format!("cannot write column '{}' of type {} as text", field.name(), field.data_type())
         })
     };
-    schema.fields().iter().zip(batch.columns()).map(column).collect()
+    batch.schema_ref().fields().iter().zip(batch.columns()).map(column).collect()
 }
 
 impl Column {
@@ -102,7 +100,7 @@ impl Column {
         match &mut self.cells {
             Cells::Null => dialect.null(out),
             Cells::Boolean(values) => {
-                out.extend_from_slice(if values.value(row) { b"true" } else { b"false" })
+                out.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
             }
             Cells::Integer(values) => write_integer(values[row], out),
             Cells::Unsigned(values) => write_integer(values[row], out),

@@ -36,12 +36,15 @@ pub(super) fn write_single(value: f32, out: &mut Vec<u8>) {
 /// the even digit and `{:?}` the upper one: 3810304.25 in single precision is 3810304.2 or 3810304.3.
 ///
 /// With `n` digits after the point, twice the value times 10ⁿ must be odd, and so must be the value times
-/// 2ⁿ⁺¹, a product that is exact.
+/// 2ⁿ⁺¹: its lowest bit must stand for 2⁻ⁿ⁻¹.
 fn is_half_way(value: f64, text: &str) -> bool {
-    let digits = text.len() - text.find('.').map_or(text.len(), |point| point + 1);
-    let power = u64::try_from(digits).unwrap_or(0) + 1;
-    let scaled = value * f64::from_bits((1_023 + power) << 52);
-    (scaled % 2.0).abs() == 1.0
+    let digits = text.bytes().rev().take_while(|byte| *byte != b'.').count();
+    let bits = value.to_bits();
+    let exponent = (bits >> 52) & 0x7ff;
+    // The bit before the stored ones is set in every number of this size.
+    let lowest = exponent + u64::from((bits | 1 << 52).trailing_zeros());
+    // A double is its stored bits times 2 to the power of the exponent less 1,075.
+    usize::try_from(lowest).is_ok_and(|lowest| lowest + digits + 1 == 1_075)
 }
 
 fn write_debug(value: impl Debug, out: &mut Vec<u8>) {
