@@ -61,7 +61,7 @@ const STATEMENTS: &[&str] = &[
      GROUP BY symbol ORDER BY symbol",
     "SELECT symbol, time_bucket(INTERVAL '1 hour', ts) AS bucket, sum(volume) AS v FROM bars GROUP BY ROLLUP (symbol, \
      time_bucket(INTERVAL '1 hour', ts)) ORDER BY 1 NULLS FIRST, 2 NULLS FIRST",
-    "SELECT symbol FROM bars WHERE close > 101 INTERSECT SELECT symbol FROM bars WHERE close < 99 ORDER BY symbol",
+    "SELECT symbol FROM bars WHERE close > 100 INTERSECT SELECT symbol FROM bars WHERE close < 100 ORDER BY symbol",
     "SELECT symbol, ts FROM bars WHERE volume < 1000 UNION ALL SELECT symbol, ts FROM bars WHERE volume > 99000 ORDER BY 1, 2",
     "SELECT symbol, extract(hour FROM ts) AS h, CAST(ts AS DATE) AS d, CASE WHEN close > open THEN 'up' WHEN close < open \
      THEN 'down' ELSE 'flat' END AS way, round(close, 1) AS r, abs(close - open) AS a FROM bars ORDER BY symbol, ts",

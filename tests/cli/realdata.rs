@@ -77,7 +77,7 @@ fn fifty_indian_stocks_in_one_command() {
     for (sql, value) in [
         ("SELECT count(DISTINCT symbol) FROM bars", "50"),
         ("SELECT count(*) FROM bars WHERE symbol = 'M&M'", "1734"),
-        ("SELECT count(*) FROM bars WHERE symbol = 'BAJAJ-AUTO'", "1718"),
+        ("SELECT count(*) FROM bars WHERE symbol = 'BAJAJ-AUTO'", "1734"),
         ("SELECT CAST(sum(volume) AS BIGINT) FROM bars", "483551177127"),
         ("SELECT sum(trades) FROM bars", "6529460070"),
         ("SELECT max(high) FROM bars", "33480.0"),

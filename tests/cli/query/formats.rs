@@ -9,12 +9,12 @@ fn with_nasty_values() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write(
         "barn/barn.toml",
-        "[table.nasty]\nkey = [\"id bigint\"]\n\
+        "[table.nasty]\nkey = [\"nr bigint\"]\n\
          values = [\"number double\", \"word text\", \"flag boolean\", \"day date\", \"moment timestamp\"]\n",
     );
     sandbox.write(
         "nasty.csv",
-        "ts,id,number,word,flag,day,moment\n\
+        "ts,nr,number,word,flag,day,moment\n\
          0,1,1.5,plain,true,2024-01-31,2024-01-31T09:30:00.5Z\n\
          0,2,inf,\"\",false,1969-12-31,1969-12-31T23:59:59.000001Z\n\
          0,3,,,,,\n\
@@ -25,7 +25,7 @@ fn with_nasty_values() -> Sandbox {
     sandbox
 }
 
-const SQL: &str = "SELECT id, number, word, flag, day, moment FROM nasty ORDER BY id";
+const SQL: &str = "SELECT nr, number, word, flag, day, moment FROM nasty ORDER BY nr";
 
 fn print(sandbox: &Sandbox, format: &str) -> String {
     sandbox.barn(["query", SQL, "--format", format]).ok().stdout()
@@ -35,7 +35,7 @@ fn print(sandbox: &Sandbox, format: &str) -> String {
 fn csv() {
     let sandbox = with_nasty_values();
     sandbox.barn(["query", SQL]).ok().prints(
-        "id,number,word,flag,day,moment\n\
+        "nr,number,word,flag,day,moment\n\
          -9223372036854775808,-5e-324,tab\there \\ é <b>,,,\n\
          1,1.5,plain,true,2024-01-31,2024-01-31T09:30:00.500Z\n\
          2,inf,\"\",false,1969-12-31,1969-12-31T23:59:59.000001Z\n\
@@ -48,7 +48,7 @@ fn csv() {
 fn tsv() {
     let sandbox = with_nasty_values();
     sandbox.barn(["query", SQL, "--format", "tsv"]).ok().prints(
-        "id\tnumber\tword\tflag\tday\tmoment\n\
+        "nr\tnumber\tword\tflag\tday\tmoment\n\
          -9223372036854775808\t-5e-324\t\"tab\there \\ é <b>\"\t\t\t\n\
          1\t1.5\tplain\ttrue\t2024-01-31\t2024-01-31T09:30:00.500Z\n\
          2\tinf\t\"\"\tfalse\t1969-12-31\t1969-12-31T23:59:59.000001Z\n\
@@ -58,11 +58,11 @@ fn tsv() {
 }
 
 /// The rows as JSON objects, one a line.
-const OBJECTS: &str = r#"{"id":-9223372036854775808,"number":-5e-324,"word":"tab\there \\ é <b>","flag":null,"day":null,"moment":null}
-{"id":1,"number":1.5,"word":"plain","flag":true,"day":"2024-01-31","moment":"2024-01-31T09:30:00.500Z"}
-{"id":2,"number":"inf","word":"","flag":false,"day":"1969-12-31","moment":"1969-12-31T23:59:59.000001Z"}
-{"id":3,"number":null,"word":null,"flag":null,"day":null,"moment":null}
-{"id":4,"number":1e16,"word":"a \"b\", c|d\ne","flag":true,"day":"9999-12-31","moment":"9999-12-31T00:00:00Z"}
+const OBJECTS: &str = r#"{"nr":-9223372036854775808,"number":-5e-324,"word":"tab\there \\ é <b>","flag":null,"day":null,"moment":null}
+{"nr":1,"number":1.5,"word":"plain","flag":true,"day":"2024-01-31","moment":"2024-01-31T09:30:00.500Z"}
+{"nr":2,"number":"inf","word":"","flag":false,"day":"1969-12-31","moment":"1969-12-31T23:59:59.000001Z"}
+{"nr":3,"number":null,"word":null,"flag":null,"day":null,"moment":null}
+{"nr":4,"number":1e16,"word":"a \"b\", c|d\ne","flag":true,"day":"9999-12-31","moment":"9999-12-31T00:00:00Z"}
 "#;
 
 #[test]
@@ -80,7 +80,7 @@ fn json() {
     let parsed: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(parsed.len(), 5);
     let none =
-        sandbox.barn(["query", "SELECT id FROM nasty WHERE id = 99", "--format", "json"]).ok().stdout();
+        sandbox.barn(["query", "SELECT nr FROM nasty WHERE nr = 99", "--format", "json"]).ok().stdout();
     assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&none).unwrap().len(), 0);
 }
 
@@ -88,7 +88,7 @@ fn json() {
 fn markdown() {
     let sandbox = with_nasty_values();
     sandbox.barn(["query", SQL, "--format", "markdown"]).ok().prints(
-        "| id | number | word | flag | day | moment |\n\
+        "| nr | number | word | flag | day | moment |\n\
          | ---: | ---: | --- | --- | --- | --- |\n\
          | -9223372036854775808 | -5e-324 | tab here \\\\ é \\<b> | NULL | NULL | NULL |\n\
          | 1 | 1.5 | plain | true | 2024-01-31 | 2024-01-31T09:30:00.500Z |\n\
@@ -99,29 +99,20 @@ fn markdown() {
 }
 
 #[test]
-fn table_fits_its_width_and_shows_every_value() {
+fn table_shows_every_value() {
     let sandbox = with_nasty_values();
     let text = print(&sandbox, "table");
     for part in ["number", "1e16", "inf", "2024-01-31", "2024-01-31T09:30:00.500Z", "plain"] {
         assert!(text.contains(part), "expected '{part}' in\n{text}");
     }
-    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     let is_safe = !text.chars().any(|c| c.is_control() && c != '\n');
     assert!(is_safe, "control characters reach the terminal:\n{text}");
 }
 
 #[test]
-fn a_wide_table_is_cut_to_the_terminal() {
-    let sandbox = Sandbox::with_bars();
-    let text =
-        sandbox.barn(["query", "SELECT * FROM bars ORDER BY symbol, ts", "--format", "table"]).ok().stdout();
-    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-}
-
-#[test]
 fn text_formats_are_stored_again_without_loss() {
     let sandbox = with_nasty_values();
-    let all = "SELECT * FROM nasty ORDER BY id";
+    let all = "SELECT * FROM nasty ORDER BY nr";
     fs::create_dir_all(sandbox.path("other")).unwrap();
     fs::copy(sandbox.path("barn/barn.toml"), sandbox.path("other/barn.toml")).unwrap();
     for format in ["csv", "tsv", "ndjson", "json", "parquet"] {
@@ -147,7 +138,7 @@ fn parquet_and_arrow_open_elsewhere_with_the_same_values() {
         let mut command = sandbox.command(&python);
         command.args(["check.py", name]);
         sandbox.run(command, None).ok().prints(
-            "id int64, number double, word string, flag bool, day date32[day], moment timestamp[us, tz=UTC]\n\
+            "nr int64, number double, word string, flag bool, day date32[day], moment timestamp[us, tz=UTC]\n\
              -9223372036854775808 -5e-324 'tab\\there \\\\ é <b>' None None None\n\
              1 1.5 'plain' True 2024-01-31 2024-01-31T09:30:00.500000+00:00\n\
              2 inf '' False 1969-12-31 1969-12-31T23:59:59.000001+00:00\n\

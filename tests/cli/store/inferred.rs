@@ -163,6 +163,24 @@ fn the_name_of_a_table_must_be_usable_unquoted() {
 }
 
 #[test]
+fn columns_named_like_those_of_the_file_on_disk_work_or_are_refused() {
+    for (name, key) in
+        [("id", "id"), ("series", "series"), ("rowid", "rowid"), ("id", "city"), ("series", "city")]
+    {
+        let sandbox = Sandbox::new();
+        sandbox.write("a.csv", format!("date,city,{name},value\n2024-01-01,X,Y,1\n2024-01-02,X,Y,2\n"));
+        let (code, done) = sandbox.barn(["store", "games", "a.csv", "--key", key, "--time", "date"]).any();
+        if code == Some(0) {
+            let text = sandbox.query(&format!("SELECT city, {name}, ts, value FROM games ORDER BY ts"));
+            assert_eq!(text.lines().last(), Some("X,Y,2024-01-02T00:00:00Z,2"), "{name} beside key {key}");
+        } else {
+            done.check(code == Some(2), &format!("{name} beside key {key}: {code:?}"))
+                .says(&[&format!("'{name}'")]);
+        }
+    }
+}
+
+#[test]
 fn any_sqlite_tool_reads_the_rows_with_their_keys() {
     let sandbox = Sandbox::with_bars();
     let store = sandbox.sqlite();

@@ -55,7 +55,7 @@ fn a_constant_that_does_not_fit_its_column_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", "date,close\n2024-01-02,1\n");
     for (constant, named) in
-        [("volume=many", "'many'"), ("volum=5", "'volum'"), ("timeframe=5minutes", "'5minutes'")]
+        [("volume=many", "'many'"), ("volum=5", "'volum'"), ("timeframe=often", "'often'")]
     {
         let output =
             sandbox.try_store(&format!("bars a.csv --set symbol=A --set timeframe=1d --set {constant}"));

@@ -140,15 +140,18 @@ fn a_store_without_rejects_lists_none() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_a_reject_and_no_crash() {
+fn bytes_that_are_no_text_name_their_line_and_the_way_to_read_them() {
     let sandbox = Sandbox::new();
     let mut bytes = b"ts,symbol,title\n2024-01-01,A,good\n2024-01-02,A,".to_vec();
-    bytes.extend_from_slice(b"\xff\xfe\x1b[2J\n");
+    bytes.extend_from_slice(b"caf\xe9\x1b[2J\n");
     sandbox.write("a.csv", bytes);
-    let counts = sandbox.store("news a.csv --max-bad 1");
-    assert_eq!(counts, Counts { read: 2, inserted: 1, rejected: 1, ..Counts::default() });
-    let done = sandbox.barn(["info", "rejects", "--format", "table"]).ok();
-    done.check(!done.stdout().contains('\x1b'), "an escape sequence reaches the terminal");
+    sandbox.try_store("news a.csv").fails(1).says(&["a.csv", "line 3", "UTF-8", "hint: ", "encoding"]);
+    assert_eq!(sandbox.value("SELECT count(*) FROM news"), "0");
+    sandbox.write("western.toml", "encoding = \"latin-1\"\n");
+    assert_eq!(sandbox.store("news a.csv --as western.toml"), Counts::new_rows(2));
+    assert_eq!(sandbox.value("SELECT title FROM news WHERE ts = '2024-01-02'"), "caf\u{e9}\u{1b}[2J");
+    let done = sandbox.barn(["query", "SELECT title FROM news", "--format", "table"]).ok();
+    done.check(!done.stdout().contains('\u{1b}'), "an escape sequence reaches the terminal");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn a_zone_and_a_format_that_are_none_are_usage_errors() {
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", "ts,symbol,value\n2024-01-31,A,1\n");
     sandbox.try_store("observations a.csv --tz Mars/Olympus").fails(2).says(&["'Mars/Olympus'"]);
-    sandbox.try_store("observations a.csv --time-format %Q").fails(2).says(&["%Q"]);
+    sandbox.try_store("observations a.csv --time-format %!").fails(2).says(&["%!"]);
 }
 
 #[test]
