@@ -103,7 +103,7 @@ impl DisplayAs for HotScan {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "HotScan: table={}, series={} of {}", self.table.name, self.keys.len(), self.all)?;
         if !self.range.is_open() {
-            write!(f, ", {}", self.range)?;
+            write!(f, ", ts={}", self.range)?;
         }
         let columns =
             self.layout.schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>();

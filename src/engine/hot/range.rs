@@ -42,15 +42,13 @@ impl Range {
 
 impl std::fmt::Display for Range {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(since) = self.since {
-            write!(f, "ts >= {}", format_timestamp(since))?;
-        }
-        if self.since.is_some() && self.until.is_some() {
-            f.write_str(" and ")?;
+        match self.since {
+            Some(since) => write!(f, "[{}, ", format_timestamp(since))?,
+            None => f.write_str("(, ")?,
         }
         match self.until {
-            Some(until) => write!(f, "ts < {}", format_timestamp(until)),
-            None => Ok(()),
+            Some(until) => write!(f, "{})", format_timestamp(until)),
+            None => f.write_str(")"),
         }
     }
 }
