@@ -276,7 +276,7 @@ fn watch<T>(context: &Context, progress: &Progress, rows: &AtomicU64, work: impl
     let line = context.ui.progress();
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let watcher = scope.spawn(|| {
             while !is_done.load(Ordering::Relaxed) {
                 line.update(rows.load(Ordering::Relaxed), progress.read(), progress.total());
                 std::thread::park_timeout(PROGRESS_INTERVAL);
@@ -285,6 +285,7 @@ fn watch<T>(context: &Context, progress: &Progress, rows: &AtomicU64, work: impl
         });
         let result = work();
         is_done.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
         result
     })
 }

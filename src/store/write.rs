@@ -155,8 +155,10 @@ impl<'c> Writer<'c> {
             connection,
             stored,
             new: Vec::new(),
+            // FAIL, not the default ABORT: that keeps a copy of every page a statement touches, to undo a
+            // statement of which some rows went in. Here the whole transaction is taken back.
             insert: format!(
-                "INSERT INTO {} ({key}{}) VALUES ",
+                "INSERT OR FAIL INTO {} ({key}{}) VALUES ",
                 quoted(&stored.table.name, "_rows"),
                 stored.value_list()
             ),
