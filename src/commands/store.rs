@@ -242,7 +242,9 @@ fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
 fn refuse_twice(flag: &str, pairs: &[(String, String)]) -> Result<()> {
     let mut columns = HashSet::new();
     match pairs.iter().find(|(column, _)| !columns.insert(column)) {
-        Some((column, _)) => Err(Failure::usage(format!("cannot use '{flag}' for column '{column}' twice")).into()),
+        Some((column, _)) => {
+            Err(Failure::usage(format!("cannot use '{flag}' for column '{column}' twice")).into())
+        }
         None => Ok(()),
     }
 }
@@ -353,7 +355,12 @@ impl Tally {
     }
 
     /// Says a text that several inputs have in common once.
-    fn say_once(&self, context: &Context, texts: impl Fn(&InputReport) -> &Vec<String>, say: impl Fn(&crate::ui::Ui, &str)) {
+    fn say_once(
+        &self,
+        context: &Context,
+        texts: impl Fn(&InputReport) -> &Vec<String>,
+        say: impl Fn(&crate::ui::Ui, &str),
+    ) {
         let mut said: Vec<(&str, &str, u64)> = Vec::new();
         for input in &self.inputs {
             for text in texts(input) {

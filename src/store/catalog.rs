@@ -66,7 +66,8 @@ impl Catalog {
             let damaged = || format!("cannot read the catalogue entry of table '{name}'");
             let table = Table::parse(&name, &serde_json::from_str(&definition).with_context(damaged)?)
                 .with_context(damaged)?;
-            let stored = Stored::load(connection, extend(table, catalog.get(&name).map(|known| &known.table))?)?;
+            let stored =
+                Stored::load(connection, extend(table, catalog.get(&name).map(|known| &known.table))?)?;
             catalog.tables.insert(name, stored);
         }
         Ok(catalog)
@@ -87,7 +88,10 @@ impl Catalog {
     /// Makes sure that the table exists in SQLite and has at least the columns of `table`.
     pub(super) fn define(&mut self, connection: &Connection, table: &Table) -> Result<()> {
         let stored = match self.tables.get(&table.name) {
-            Some(stored) if stored.exists && table.values.iter().all(|column| stored.table.values.contains(column)) => {
+            Some(stored)
+                if stored.exists
+                    && table.values.iter().all(|column| stored.table.values.contains(column)) =>
+            {
                 return Ok(());
             }
             Some(stored) => {
@@ -106,8 +110,14 @@ impl Catalog {
     }
 
     /// Adds value columns, given by place, to `T_rows`.
-    pub(super) fn add_physical(&mut self, connection: &Connection, name: &str, places: &[usize]) -> Result<()> {
-        let stored = self.tables.get_mut(name).context("cannot add a column to a table that is not defined")?;
+    pub(super) fn add_physical(
+        &mut self,
+        connection: &Connection,
+        name: &str,
+        places: &[usize],
+    ) -> Result<()> {
+        let stored =
+            self.tables.get_mut(name).context("cannot add a column to a table that is not defined")?;
         for &place in places {
             let column = &stored.table.values[place];
             connection.execute_batch(&format!(

@@ -77,8 +77,8 @@ impl Store {
 
     /// Reads the catalogue again and forgets what was remembered of the rows.
     fn reload(&mut self) -> Result<()> {
-        self.catalog = Catalog::load(&self.connection, &self.root)
-            .map_err(|err| open::explain(err, &self.root))?;
+        self.catalog =
+            Catalog::load(&self.connection, &self.root).map_err(|err| open::explain(err, &self.root))?;
         self.series = SeriesNumbers::default();
         self.data_version = self.read_data_version()?;
         Ok(())
@@ -95,7 +95,12 @@ struct SeriesNumbers(BTreeMap<String, HashMap<Vec<u8>, i64>>);
 
 impl SeriesNumbers {
     /// Returns the numbers of `keys`, giving new ones to new series, and whether any was new.
-    fn intern(&mut self, connection: &Connection, table: &Table, keys: &[SeriesKey]) -> Result<(Vec<i64>, bool)> {
+    fn intern(
+        &mut self,
+        connection: &Connection,
+        table: &Table,
+        keys: &[SeriesKey],
+    ) -> Result<(Vec<i64>, bool)> {
         let known = self.0.entry(table.name.clone()).or_default();
         let series = catalog::quoted(&table.name, "_series");
         let mut is_new = false;

@@ -25,7 +25,8 @@ const MIGRATIONS: &[&str] = &[include_str!("schema/0001_catalog.sql")];
 pub(super) fn open_writer(root: &Path) -> Result<Connection> {
     refuse_file(root)?;
     fs::create_folder(root).with_context(|| cannot_open(root))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(root.join(FILE), flags).map_err(|err| explain(err.into(), root))?;
     prepare_writer(&mut connection).map_err(|err| explain(err, root))?;
@@ -43,7 +44,8 @@ pub(super) fn open_reader(root: &Path) -> Result<Connection> {
             .hint("`barn store bars FILE.csv` makes one, `--store DIR` names another")
             .into());
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(&path, flags).with_context(|| cannot_open(root))?;
     match prepare_reader(&connection) {
         Err(err) if is_read_only(&err) && !has_journal(root) => {
@@ -95,7 +97,10 @@ fn prepare_reader(connection: &Connection) -> Result<()> {
     check_owner(connection)?;
     let version = user_version(connection)?;
     if version < MIGRATIONS.len() {
-        bail!("its format {version} is older than this barn's {}; open it once for writing", MIGRATIONS.len());
+        bail!(
+            "its format {version} is older than this barn's {}; open it once for writing",
+            MIGRATIONS.len()
+        );
     }
     Ok(())
 }
@@ -111,10 +116,7 @@ fn check_owner(connection: &Connection) -> Result<()> {
         }
     }
     if version > MIGRATIONS.len() {
-        bail!(
-            "it has format {version} of a newer barn, this one knows formats up to {}",
-            MIGRATIONS.len()
-        );
+        bail!("it has format {version} of a newer barn, this one knows formats up to {}", MIGRATIONS.len());
     }
     Ok(())
 }

@@ -15,8 +15,8 @@ use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
-    Signature,
+    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF,
+    SetMonotonicity, Signature,
 };
 
 /// The two functions, in the place of DataFusion's.
@@ -197,7 +197,9 @@ impl Accumulator for Window {
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + self.leaving.capacity() * size_of::<Sum>() + self.arrived.capacity() * size_of::<f64>()
+        size_of::<Self>()
+            + self.leaving.capacity() * size_of::<Sum>()
+            + self.arrived.capacity() * size_of::<f64>()
     }
 
     fn state(&mut self) -> Result<Vec<ScalarValue>> {
