@@ -146,8 +146,8 @@ fn run(cli: Cli) -> ExitCode {
     let stop = Arc::new(AtomicBool::new(false));
     let context = Context { global: cli.global, ui, stop: Arc::clone(&stop) };
     let result = catch_signals(stop).and_then(|()| match cli.command {
-        Command::Store(args) => store::run(&context, *args),
-        Command::Query(args) => query::run(&context, args),
+        Command::Store(args) => store::run(&context, &args),
+        Command::Query(args) => query::run(&context, &args),
         Command::Info(args) => info::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
     });

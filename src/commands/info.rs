@@ -159,7 +159,7 @@ fn series(snapshot: &Snapshot, table: &Table) -> Result<Listing> {
             Value::Text(word) => word.parse::<Timeframe>().ok(),
             _ => None,
         });
-        let (rows, extent, gaps) = walk(snapshot, table, &entry, step)?;
+        let Walk { rows, extent, gaps } = walk(snapshot, table, &entry, step)?;
         let mut row = entry.key.0.to_vec();
         row.push(number(rows));
         row.push(extent.map_or(Value::Null, |(first, _)| Value::Timestamp(first)));
@@ -172,26 +172,28 @@ fn series(snapshot: &Snapshot, table: &Table) -> Result<Listing> {
     Ok(listing)
 }
 
+/// What a walk over the rows of a series finds.
+#[derive(Default)]
+struct Walk {
+    rows: u64,
+    extent: Option<(i64, i64)>,
+    gaps: u64,
+}
+
 /// Counts the rows and gaps of a series.
-fn walk(
-    snapshot: &Snapshot,
-    table: &Table,
-    entry: &SeriesEntry,
-    step: Option<Timeframe>,
-) -> Result<(u64, Option<(i64, i64)>, u64)> {
+fn walk(snapshot: &Snapshot, table: &Table, entry: &SeriesEntry, step: Option<Timeframe>) -> Result<Walk> {
     let scan = Scan { table: table.name.clone(), fields: vec![Field::Ts], since: None, until: None };
-    let (mut rows, mut gaps) = (0, 0);
-    let mut extent: Option<(i64, i64)> = None;
+    let mut walk = Walk::default();
     snapshot.scan(&scan, entry.id, None, &mut |row| {
         let ts = row.resume()?.ts;
-        rows += 1;
-        if let (Some((_, last)), Some(step)) = (extent, step) {
-            gaps += u64::from(ts.saturating_sub(last) > step.gap_micros());
+        walk.rows += 1;
+        if let (Some((_, last)), Some(step)) = (walk.extent, step) {
+            walk.gaps += u64::from(ts.saturating_sub(last) > step.gap_micros());
         }
-        extent = Some((extent.map_or(ts, |(first, _)| first), ts));
+        walk.extent = Some((walk.extent.map_or(ts, |(first, _)| first), ts));
         Ok(ControlFlow::Continue(()))
     })?;
-    Ok((rows, extent, gaps))
+    Ok(walk)
 }
 
 fn rejects(snapshot: &Snapshot) -> Result<Listing> {

@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Ask SQL of the store
 ///
 /// Standard SQL with window functions, as DataFusion runs it; queries only read. Without ORDER BY the
-/// order of the rows is not specified. Beside DataFusion's functions there are time_bucket(interval, ts),
-/// first(x, ts), last(x, ts), max_by(x, y), min_by(x, y), strftime(ts, format) and epoch(ts).
+/// order of the rows is not specified. Beside DataFusion's functions there are `time_bucket(interval`, ts),
+/// first(x, ts), last(x, ts), `max_by(x`, y), `min_by(x`, y), strftime(ts, format) and epoch(ts).
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   barn query \"SELECT * FROM bars WHERE symbol = 'AAPL' AND ts >= '2018-01-01' ORDER BY ts\"
@@ -108,9 +108,9 @@ struct Report {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: QueryArgs) -> Result<Option<Kind>> {
+pub fn run(context: &Context, args: &QueryArgs) -> Result<Option<Kind>> {
     let started = Instant::now();
-    let sql = read_sql(&args)?;
+    let sql = read_sql(args)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let snapshot = Arc::new(Snapshot::open(&context.global.store, threads)?);
     let engine = Engine::new(snapshot, &Options { memory_bytes: args.memory, files: args.with.clone() })?;
@@ -122,22 +122,21 @@ pub fn run(context: &Context, args: QueryArgs) -> Result<Option<Kind>> {
     }
     let answer = engine.query(&sql)?;
     let planned = started.elapsed();
-    let (rows, first) = match &args.output {
-        Some(path) => write_file(context, &args, answer, path),
-        None => {
-            let format = args.format.unwrap_or_else(default_format);
-            if std::io::stdout().is_terminal() && format.is_binary() {
-                return Err(Failure::usage(format!("cannot show {} on a terminal", format.as_str()))
-                    .hint("`-o FILE` writes it to a file")
-                    .into());
-            }
-            write(context, answer, format, Box::new(stdout()?), screen(context))
+    let (rows, first) = if let Some(path) = &args.output {
+        write_file(context, args, answer, path)
+    } else {
+        let format = args.format.unwrap_or_else(default_format);
+        if std::io::stdout().is_terminal() && format.is_binary() {
+            return Err(Failure::usage(format!("cannot show {} on a terminal", format.as_str()))
+                .hint("`-o FILE` writes it to a file")
+                .into());
         }
+        write(context, answer, format, Box::new(stdout()?), screen(context))
     }?;
     context.timing(&[
         ("opening", opened),
-        ("planning", planned - opened),
-        ("running", started.elapsed() - planned),
+        ("planning", planned.saturating_sub(opened)),
+        ("running", started.elapsed().saturating_sub(planned)),
     ]);
     if let Some(first) = first {
         context.timing(&[("the first row", first - started)]);

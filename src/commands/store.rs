@@ -62,7 +62,7 @@ pub struct StoreArgs {
     #[arg(long, help_heading = "Reading", value_name = "FORMAT")]
     time_format: Option<String>,
 
-    /// Time zone of times without one, such as America/New_York [default: UTC]
+    /// Time zone of times without one, such as `America/New_York` [default: UTC]
     ///
     /// A local time that does not exist moves forward, one that exists twice is the earlier.
     #[arg(long, help_heading = "Reading", value_name = "ZONE")]
@@ -126,14 +126,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 fn max_bad(text: &str) -> Result<MaxBad, String> {
-    let expected = || "expected a number of rows, or a share from 0% to 100%".to_owned();
-    match text.strip_suffix('%') {
-        Some(share) => match share.parse() {
-            Ok(share) if (0.0..=100.0).contains(&share) => Ok(MaxBad::Percent(share)),
-            _ => Err(expected()),
-        },
-        None => text.parse().map(MaxBad::Rows).or_else(|_| Err(expected())),
-    }
+    let limit = match text.strip_suffix('%') {
+        Some(share) => share.parse().ok().filter(|share| (0.0..=100.0).contains(share)).map(MaxBad::Percent),
+        None => text.parse().ok().map(MaxBad::Rows),
+    };
+    limit.ok_or_else(|| "expected a number of rows, or a share from 0% to 100%".to_owned())
 }
 
 /// What became of the whole command.
@@ -163,11 +160,11 @@ struct InputReport {
 }
 
 /// Runs the command.
-pub fn run(context: &Context, args: StoreArgs) -> Result<Option<Kind>> {
+pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let started = Instant::now();
     let sources = expand(&args.files)?;
     let total = sources.iter().map(crate::import::Source::size).sum();
-    let request = request(&context.global.store, &args)?;
+    let request = request(&context.global.store, args)?;
     let dry = (args.dry_run && !context.global.store.exists()).then(tempfile::tempdir).transpose()?;
     let root = dry.as_ref().map_or(context.global.store.as_path(), tempfile::TempDir::path);
     let mut store = Store::open(root)?;
@@ -193,7 +190,7 @@ pub fn run(context: &Context, args: StoreArgs) -> Result<Option<Kind>> {
     drop(session);
     let closed = store.close();
     context.timing(&[("writing", tally.writing)]);
-    let kind = tally.finish(context, &args, started.elapsed())?;
+    let kind = tally.finish(context, args, started.elapsed())?;
     result.and(closed)?;
     Ok(kind)
 }
@@ -379,8 +376,13 @@ impl Tally {
     fn summary(&self, args: &StoreArgs, elapsed: Duration) -> String {
         let counts = &self.counts;
         let verb = if args.dry_run { "would store into" } else { "stored into" };
-        let mut text = format!(
-            "{verb} {}: {} read, {} in {}",
+        let rate = if elapsed > Duration::from_millis(100) {
+            format!(" ({})", figures::rate(counts.read, elapsed))
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "{verb} {}: {} read, {} in {}{rate}: ",
             args.table,
             figures::count(counts.read, "row"),
             match self.series.len() {
@@ -389,10 +391,6 @@ impl Tally {
             },
             figures::duration(elapsed)
         );
-        if elapsed > Duration::from_millis(100) {
-            text.push_str(&format!(" ({})", figures::rate(counts.read, elapsed)));
-        }
-        text.push_str(": ");
         let parts: Vec<String> = [
             ("inserted", counts.inserted),
             ("updated", counts.updated),

@@ -51,7 +51,7 @@ impl ColumnBuilder {
     pub fn push(&mut self, value: ValueRef<'_>) {
         match (&mut self.cells, value) {
             (Growing::Double(cells), ValueRef::Double(number)) if !number.is_nan() => {
-                cells.append_value(number + 0.0)
+                cells.append_value(number + 0.0);
             }
             (Growing::Text(cells), ValueRef::Text(text)) => cells.append_value(text),
             (Growing::Whole(cells), ValueRef::Bigint(number) | ValueRef::Timestamp(number)) => {
@@ -129,11 +129,11 @@ impl<'a> Cells<'a> {
                 Self { data: Data::Bigint(array.values()), valid: array.validity() }
             }
             DataType::Datetime(..) => {
-                let array = first!(series.datetime().map(|column| column.physical()));
+                let array = first!(series.datetime().map(polars::prelude::Logical::physical));
                 Self { data: Data::Timestamp(array.values()), valid: array.validity() }
             }
             DataType::Date => {
-                let array = first!(series.date().map(|column| column.physical()));
+                let array = first!(series.date().map(polars::prelude::Logical::physical));
                 Self { data: Data::Date(array.values()), valid: array.validity() }
             }
             DataType::Boolean => {

@@ -190,12 +190,11 @@ impl<'s> Session<'s> {
         // What the first block does not settle, such as a timeframe or the order of day and month, the
         // whole head may.
         let first = if self.needs_inference() { None } else { self.bind(format, file_name, &head).ok() };
-        let decoder = match first.filter(|decoder| !decoder.needs_timeframe()) {
-            Some(decoder) => decoder,
-            None => {
-                extend_head(&mut reader, &mut head, HEAD_BYTES)?;
-                self.bind_whole(format, file_name, &head)?
-            }
+        let decoder = if let Some(decoder) = first.filter(|decoder| !decoder.needs_timeframe()) {
+            decoder
+        } else {
+            extend_head(&mut reader, &mut head, HEAD_BYTES)?;
+            self.bind_whole(format, file_name, &head)?
         };
         self.run(name, &decoder, head, reader)
     }
@@ -381,11 +380,12 @@ fn note_unknown(unknown: &[String], notes: &mut Vec<String>) {
     if unknown.is_empty() {
         return;
     }
-    let mut names = unknown.iter().take(NAMED).map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
-    if unknown.len() > NAMED {
-        names.push_str(&format!(" and {} more", unknown.len() - NAMED));
-    }
-    notes.push(format!("no column for {names}: left out, `--add-columns` adds them"));
+    let names: Vec<_> = unknown.iter().take(NAMED).map(|name| format!("'{name}'")).collect();
+    let more = match unknown.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    notes.push(format!("no column for {}{more}: left out, `--add-columns` adds them", names.join(", ")));
 }
 
 fn unknown_table(store: &Store, name: &str) -> anyhow::Error {

@@ -197,10 +197,11 @@ impl<'a, 's> Writer<'a, 's> {
         if result.is_err() {
             self.session.store.rollback()?;
         }
-        let is_widening = result.as_ref().is_err_and(|err| err.is::<Widen>());
+        let is_widening = result.as_ref().is_err_and(anyhow::Error::is::<Widen>);
         if self.session.request.mode == Mode::Store && !is_widening {
             self.kept.append(&mut self.rejects);
-            self.session.store.keep_rejects(&self.table.name, &self.name, content, &self.kept, now())?;
+            let origin = store::Origin { table: &self.table.name, path: &self.name, content };
+            self.session.store.keep_rejects(origin, &self.kept, now())?;
         }
         if let Err(err) = result {
             return Err(self.say_how_far(err));

@@ -186,8 +186,10 @@ impl Table {
         let mut table = Self { name: name.to_owned(), key, ticks: text.ticks, values, checks: Vec::new() };
         let mut names: Vec<_> = table.columns().into_iter().map(|column| column.name).collect();
         names.sort();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(TableError(format!("table '{name}' has two columns '{}'", pair[0])));
+        let count = names.len();
+        names.dedup();
+        if names.len() < count {
+            return Err(TableError(format!("table '{name}' has two columns of one name")));
         }
         table.checks = text.checks.iter().map(|check| table.parse_check(check)).collect::<Result<_, _>>()?;
         Ok(table)

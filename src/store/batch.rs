@@ -138,12 +138,12 @@ impl<'f> Batch<'f> {
 
     /// Returns the key of a row in words: `source=x, symbol=AAPL, ts=2024-01-31T00:00:00Z`.
     pub(super) fn name_row(&self, row: usize) -> String {
-        let mut words = String::new();
         let key = &self.frame.keys()[self.frame.series()[row] as usize];
-        for (column, value) in self.table.key.iter().zip(&key.0) {
-            words.push_str(&format!("{}={}, ", column.name, show(value.as_ref())));
-        }
-        words + "ts=" + &crate::model::time::format_timestamp(self.frame.ts()[row])
+        let values = self.table.key.iter().zip(&key.0);
+        let mut words: Vec<_> =
+            values.map(|(column, value)| format!("{}={}", column.name, show(value.as_ref()))).collect();
+        words.push(format!("ts={}", show(ValueRef::Timestamp(self.frame.ts()[row]))));
+        words.join(", ")
     }
 }
 

@@ -206,22 +206,23 @@ impl Stored {
     }
 
     fn schema(&self) -> String {
-        let keys: String = self
+        let keys: Vec<_> = self
             .table
             .key
             .iter()
             .map(|column| {
                 let null = if column.nullable { "" } else { " NOT NULL" };
-                format!(", {} {}{null}", quoted(&column.name, ""), sqlite_type(column.kind))
+                format!("{} {}{null}", quoted(&column.name, ""), sqlite_type(column.kind))
             })
             .collect();
         let (seq, seq_key) = if self.table.ticks { (", seq INTEGER NOT NULL", ", seq") } else { ("", "") };
         format!(
-            "CREATE TABLE {series} ({id} INTEGER NOT NULL PRIMARY KEY, {ENCODED} BLOB NOT NULL UNIQUE{keys}) STRICT;
+            "CREATE TABLE {series} ({id} INTEGER NOT NULL PRIMARY KEY, {ENCODED} BLOB NOT NULL UNIQUE, {keys}) STRICT;
              CREATE TABLE {rows} (series INTEGER NOT NULL, ts INTEGER NOT NULL{seq}, PRIMARY KEY (series, ts{seq_key}))
              STRICT, WITHOUT ROWID;",
             series = quoted(&self.table.name, "_series"),
             id = id_column(&self.table),
+            keys = keys.join(", "),
             rows = quoted(&self.table.name, "_rows"),
         )
     }
@@ -256,9 +257,9 @@ impl Stored {
         if self.table.ticks { "series, ts, seq" } else { "series, ts" }
     }
 
-    /// Returns the names of the present value columns, each behind a comma.
-    pub(super) fn value_list(&self) -> String {
-        self.present.iter().map(|&at| format!(", {}", quoted(&self.table.values[at].name, ""))).collect()
+    /// Returns a column of `T_rows` and the present value columns as a select list.
+    pub(super) fn value_list(&self, first: &str) -> String {
+        list(first, self.present.iter().map(|&at| &self.table.values[at]))
     }
 }
 
@@ -283,7 +284,8 @@ fn sqlite_type(kind: ColumnType) -> &'static str {
     }
 }
 
-/// Returns the key columns of `T_series` as a select list.
-pub(super) fn key_list(columns: &[Column]) -> String {
-    columns.iter().map(|column| format!(", {}", quoted(&column.name, ""))).collect()
+/// Returns a select list: what comes first, then the names of columns.
+pub(super) fn list<'c>(first: &str, columns: impl IntoIterator<Item = &'c Column>) -> String {
+    let names = columns.into_iter().map(|column| quoted(&column.name, ""));
+    std::iter::once(first.to_owned()).chain(names).collect::<Vec<_>>().join(", ")
 }

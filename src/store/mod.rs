@@ -22,7 +22,7 @@ pub use batch::Input;
 pub use catalog::CONFIG;
 use open::FILE;
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
-pub use reject::StoredReject;
+pub use reject::{Origin, StoredReject};
 
 use crate::model::{SeriesKey, Table};
 use catalog::Catalog;
@@ -116,12 +116,11 @@ impl SeriesNumbers {
                 catalog::id_column(table),
                 catalog::ENCODED
             ))?;
-            let number = match find.query([&encoded])?.next()? {
-                Some(row) => row.get(0)?,
-                None => {
-                    is_new = true;
-                    insert_series(connection, table, &encoded, key)?
-                }
+            let number = if let Some(row) = find.query([&encoded])?.next()? {
+                row.get(0)?
+            } else {
+                is_new = true;
+                insert_series(connection, table, &encoded, key)?
             };
             known.insert(encoded, number);
             numbers.push(number);
@@ -132,10 +131,9 @@ impl SeriesNumbers {
 
 fn insert_series(connection: &Connection, table: &Table, encoded: &[u8], key: &SeriesKey) -> Result<i64> {
     let mut insert = connection.prepare_cached(&format!(
-        "INSERT INTO {} ({}{}) VALUES (?1{})",
+        "INSERT INTO {} ({}) VALUES (?1{})",
         catalog::quoted(&table.name, "_series"),
-        catalog::ENCODED,
-        catalog::key_list(&table.key),
+        catalog::list(catalog::ENCODED, &table.key),
         ", ?".repeat(table.key.len()),
     ))?;
     insert.raw_bind_parameter(1, encoded)?;

@@ -171,12 +171,10 @@ fn has_journal(root: &Path) -> bool {
 
 /// A read-only disk has no place for the shared memory of a WAL; `immutable` needs none.
 fn immutable_uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.to_string_lossy().bytes() {
-        match byte {
-            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(byte)),
-            _ => uri.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    uri + "?immutable=1"
+    let escape = |byte: u8| match byte {
+        b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
+        _ => format!("%{byte:02x}"),
+    };
+    let path: Vec<_> = path.to_string_lossy().bytes().map(escape).collect();
+    format!("file:{}?immutable=1", path.concat())
 }

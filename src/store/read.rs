@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
-use super::catalog::{Catalog, Stored, id_column, key_list, quoted};
+use super::catalog::{Catalog, Stored, id_column, list, quoted};
 use super::value::{read, read_owned};
 use super::{FILE, open};
 use crate::model::{ColumnType, SeriesKey, Table, Value, ValueRef};
@@ -74,7 +74,7 @@ pub struct Resume {
 
 /// A row during a scan.
 pub struct Row<'a> {
-    row: &'a rusqlite::Row<'a>,
+    cells: &'a rusqlite::Row<'a>,
     places: &'a [Place],
     ticks: bool,
 }
@@ -93,14 +93,14 @@ impl Row<'_> {
     pub fn get(&self, at: usize) -> Result<ValueRef<'_>> {
         let place = &self.places[at];
         match place.index {
-            Some(index) => read(self.row.get_ref(index)?, place.kind),
+            Some(index) => read(self.cells.get_ref(index)?, place.kind),
             None => Ok(place.default.as_ref()),
         }
     }
 
     /// Returns where a later scan goes on behind this row.
     pub fn resume(&self) -> Result<Resume> {
-        Ok(Resume { ts: self.row.get(0)?, seq: if self.ticks { self.row.get(1)? } else { 0 } })
+        Ok(Resume { ts: self.cells.get(0)?, seq: if self.ticks { self.cells.get(1)? } else { 0 } })
     }
 }
 
@@ -137,9 +137,10 @@ impl Snapshot {
         if !stored.exists {
             return Ok(Vec::new());
         }
-        let keys = key_list(&stored.table.key);
-        let (id, series) = (id_column(&stored.table), quoted(table, "_series"));
-        let sql = format!("SELECT {id}{keys} FROM {series} ORDER BY {}", &keys[2..]);
+        let (key, series) = (&stored.table.key, quoted(table, "_series"));
+        let order: Vec<_> = key.iter().map(|column| quoted(&column.name, "")).collect();
+        let columns = list(id_column(&stored.table), key);
+        let sql = format!("SELECT {columns} FROM {series} ORDER BY {}", order.join(", "));
         self.with(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;
@@ -180,7 +181,7 @@ impl Snapshot {
                 None => statement.query((series, first, last))?,
             };
             while let Some(row) = rows.next()? {
-                if visit(&Row { row, places: &places, ticks })?.is_break() {
+                if visit(&Row { cells: row, places: &places, ticks })?.is_break() {
                     break;
                 }
             }

@@ -5,6 +5,17 @@ use anyhow::{Context as _, Result};
 use super::{Snapshot, Store};
 use crate::model::Reject;
 
+/// Where rejects come from.
+#[derive(Clone, Copy)]
+pub struct Origin<'a> {
+    /// The table they were meant for.
+    pub table: &'a str,
+    /// The file or stream.
+    pub path: &'a str,
+    /// What tells two contents of one path apart.
+    pub content: &'a str,
+}
+
 /// A reject as it was kept.
 #[derive(Clone, Debug)]
 pub struct StoredReject {
@@ -21,14 +32,8 @@ pub struct StoredReject {
 impl Store {
     /// Keeps the rejects of an input in a transaction of their own, in the place of those kept before of
     /// the same path and content. Writes nothing where there is nothing to keep or to replace.
-    pub fn keep_rejects(
-        &mut self,
-        table: &str,
-        path: &str,
-        content: &str,
-        rejects: &[Reject],
-        at: i64,
-    ) -> Result<()> {
+    pub fn keep_rejects(&mut self, origin: Origin<'_>, rejects: &[Reject], at: i64) -> Result<()> {
+        let Origin { table, path, content } = origin;
         let cannot = || format!("cannot keep the rejects of '{path}'");
         let kept: i64 = self
             .connection
@@ -38,9 +43,7 @@ impl Store {
                 |row| row.get(0),
             )
             .with_context(cannot)?;
-        if rejects.is_empty() && kept == 0
-            || self.has_same(table, path, content, rejects).with_context(cannot)?
-        {
+        if rejects.is_empty() && kept == 0 || self.has_same(origin, rejects).with_context(cannot)? {
             return Ok(());
         }
         let transaction = self
@@ -67,11 +70,11 @@ impl Store {
     }
 
     /// Returns whether just these rejects are kept already.
-    fn has_same(&self, table: &str, path: &str, content: &str, rejects: &[Reject]) -> Result<bool> {
+    fn has_same(&self, origin: Origin<'_>, rejects: &[Reject]) -> Result<bool> {
         let mut kept = self.connection.prepare_cached(
             "SELECT line, reason, raw FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3 ORDER BY id",
         )?;
-        let mut rows = kept.query((table, path, content))?;
+        let mut rows = kept.query((origin.table, origin.path, origin.content))?;
         for reject in rejects {
             let Some(row) = rows.next()? else { return Ok(false) };
             let line: i64 = row.get(0)?;

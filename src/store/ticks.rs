@@ -113,12 +113,13 @@ impl Writer<'_> {
         let mut counts = Counts::default();
         let mut start = run.start;
         while start < run.end {
-            let end = (start..run.end).find(|&at| ts[at] != ts[start]).unwrap_or(run.end);
-            let stored = if is_new { StoredTicks::default() } else { self.read_ticks(series, ts[start])? };
+            let time = ts[start];
+            let end = start + ts[start..run.end].partition_point(|&ts| ts == time);
+            let stored = if is_new { StoredTicks::default() } else { self.read_ticks(series, time)? };
             let mut next = stored.next;
             for row in start..end {
                 let (key, is_named) =
-                    identify(ts[row], batch.table, |column| batch.cell(row, column), &self.stored().present);
+                    identify(time, batch.table, |column| batch.cell(row, column), &self.stored().present);
                 let had = stored.counts.get(&key).copied().unwrap_or(0);
                 let came = seen.entry(key).or_insert(0);
                 *came += 1;
@@ -148,8 +149,8 @@ impl Writer<'_> {
     fn read_ticks(&self, series: i64, ts: i64) -> Result<StoredTicks> {
         let table = quoted(&self.stored().table.name, "_rows");
         let mut all = self.prepare(&format!(
-            "SELECT seq{} FROM {table} WHERE series = ?1 AND ts = ?2",
-            self.stored().value_list()
+            "SELECT {} FROM {table} WHERE series = ?1 AND ts = ?2",
+            self.stored().value_list("seq")
         ))?;
         let mut ticks = StoredTicks::default();
         let mut rows = all.query((series, ts))?;

@@ -28,7 +28,7 @@ impl rusqlite::ToSql for Bind<'_> {
 ///
 /// Fails where the store holds what no barn wrote, such as a text that is not UTF-8.
 #[inline]
-pub(super) fn read<'a>(cell: SqlRef<'a>, kind: ColumnType) -> Result<ValueRef<'a>> {
+pub(super) fn read(cell: SqlRef<'_>, kind: ColumnType) -> Result<ValueRef<'_>> {
     Ok(match (cell, kind) {
         (SqlRef::Null, _) => ValueRef::Null,
         (SqlRef::Real(number), ColumnType::Double) => ValueRef::Double(number),

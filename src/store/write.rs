@@ -163,9 +163,9 @@ impl<'c> Writer<'c> {
             // FAIL, not the default ABORT: that keeps a copy of every page a statement touches, to undo a
             // statement of which some rows went in. Here the whole transaction is taken back.
             insert: format!(
-                "INSERT OR FAIL INTO {} ({key}{}) VALUES ",
+                "INSERT OR FAIL INTO {} ({}) VALUES ",
                 quoted(&stored.table.name, "_rows"),
-                stored.value_list()
+                stored.value_list(key)
             ),
             row: format!("(?{})", ",?".repeat(width - 1)),
             many: ROWS_PER_INSERT.min(MAX_PARAMETERS / width),
@@ -219,9 +219,9 @@ impl<'c> Writer<'c> {
         // Eight stored rows for each new one; beyond that single look-ups read less.
         let limit = 8 * rows.len() + 64;
         let table = quoted(&self.stored.table.name, "_rows");
-        let values = self.stored.value_list();
+        let columns = self.stored.value_list("ts");
         let mut range = self.prepare(&format!(
-            "SELECT ts{values} FROM {table} WHERE series = ?1 AND ts BETWEEN ?2 AND ?3 ORDER BY ts LIMIT ?4"
+            "SELECT {columns} FROM {table} WHERE series = ?1 AND ts BETWEEN ?2 AND ?3 ORDER BY ts LIMIT ?4"
         ))?;
         let mut found = range.query((series, ts[first], ts[last], i64::try_from(limit)?))?;
         let (mut at, mut read_rows) = (0, 0);
@@ -238,7 +238,7 @@ impl<'c> Writer<'c> {
         }
         if read_rows == limit {
             let mut single =
-                self.prepare(&format!("SELECT ts{values} FROM {table} WHERE series = ?1 AND ts = ?2"))?;
+                self.prepare(&format!("SELECT {columns} FROM {table} WHERE series = ?1 AND ts = ?2"))?;
             for at in at..rows.len() {
                 if let Some(row) = single.query((series, ts[rows[at]]))?.next()? {
                     verdicts[at] = self.judge(batch, rows[at], row, rule)?;
@@ -292,14 +292,13 @@ impl<'c> Writer<'c> {
     }
 
     fn update(&self, series: i64, ts: i64, values: &[Value]) -> Result<()> {
-        let mut columns = String::new();
-        for (place, &at) in self.stored.present.iter().enumerate() {
-            let name = quoted(&self.stored.table.values[at].name, "");
-            columns.push_str(&format!("{}{name} = ?{}", if place == 0 { "" } else { ", " }, place + 3));
-        }
-        let table = quoted(&self.stored.table.name, "_rows");
-        let mut update =
-            self.prepare(&format!("UPDATE {table} SET {columns} WHERE series = ?1 AND ts = ?2"))?;
+        let names = self.stored.present.iter().map(|&at| quoted(&self.stored.table.values[at].name, ""));
+        let columns: Vec<_> = names.zip(3..).map(|(name, place)| format!("{name} = ?{place}")).collect();
+        let mut update = self.prepare(&format!(
+            "UPDATE {} SET {} WHERE series = ?1 AND ts = ?2",
+            quoted(&self.stored.table.name, "_rows"),
+            columns.join(", ")
+        ))?;
         update.raw_bind_parameter(1, series)?;
         update.raw_bind_parameter(2, ts)?;
         for (place, value) in values.iter().enumerate() {

@@ -3,7 +3,7 @@
 //! `cargo bench` runs all, `cargo bench -- import` those whose name contains the word, `--runs N` sets how
 //! often each command runs, `--csv` prints `date,commit,machine,bench,rows,median_ns,bytes` lines instead of
 //! the table. The programs run in turn (A B C A B C …) and the median counts. sqlite3 takes part if it is
-//! installed, duckdb if it is on the PATH or beside the interpreter that BARN_TEST_PYTHON names.
+//! installed, duckdb if it is on the PATH or beside the interpreter that `BARN_TEST_PYTHON` names.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -22,10 +22,10 @@ const BARN: &str = env!("CARGO_BIN_EXE_barn");
 
 /// 505 symbols of 1,225 days: the size of five years of the S&P 500.
 const SYMBOLS: usize = 505;
-const DAYS: usize = 1_225;
+const DAYS: i64 = 1_225;
 /// 500 symbols of 10,000 minutes: what an aggregate or an export has to read.
 const MANY_SYMBOLS: usize = 500;
-const MINUTES: usize = 10_000;
+const MINUTES: i64 = 10_000;
 
 /// What one program did.
 struct Figure {
@@ -123,7 +123,7 @@ impl Suite {
         if !self.wants("import") && !self.wants("import again") {
             return;
         }
-        let rows = SYMBOLS * DAYS;
+        let rows = SYMBOLS * usize::try_from(DAYS).unwrap();
         fs::write(self.path("daily.csv"), daily()).unwrap();
         let folder = self.folder.path().to_owned();
         let store = ["-q", "store", "bars", "daily.csv", "--set", "source=x", "--set", "timeframe=1d"];
@@ -156,7 +156,7 @@ impl Suite {
         if !["aggregate", "csv out", "csv out, ordered", "first row"].iter().any(|bench| self.wants(bench)) {
             return;
         }
-        let rows = MANY_SYMBOLS * MINUTES;
+        let rows = MANY_SYMBOLS * usize::try_from(MINUTES).unwrap();
         let folder = self.folder.path().to_owned();
         clear(&folder);
         fs::write(self.path("minutes.csv"), minutes()).unwrap();
@@ -295,7 +295,7 @@ fn first_row(folder: &Path, sql: &str) -> Duration {
     while lines < 2 {
         let count = out.read(&mut bytes).unwrap();
         assert!(count > 0, "the output ended early");
-        lines += bytes[..count].iter().filter(|byte| **byte == b'\n').count();
+        lines += String::from_utf8_lossy(&bytes[..count]).matches('\n').count();
     }
     let wall = start.elapsed();
     drop(out);
@@ -317,7 +317,7 @@ impl Random {
 
 /// Daily bars of many symbols, a random walk in cents.
 fn daily() -> String {
-    let dates: Vec<String> = (0..DAYS).map(|day| date(15_744 + day as i64 + 2 * (day as i64 / 5))).collect();
+    let dates: Vec<String> = (0..DAYS).map(|day| date(15_744 + day + 2 * (day / 5))).collect();
     let mut text = "date,open,high,low,close,volume,Name\n".to_owned();
     bars(SYMBOLS, &dates, &mut text, |text, date, symbol, prices| {
         writeln!(text, "{date},{prices},S{symbol:03}").unwrap();
@@ -327,8 +327,7 @@ fn daily() -> String {
 
 /// Minute bars of many symbols, sorted by symbol and time.
 fn minutes() -> String {
-    let times: Vec<String> =
-        (0..MINUTES as i64).map(|minute| (1_700_000_000 + minute * 60).to_string()).collect();
+    let times: Vec<String> = (0..MINUTES).map(|minute| (1_700_000_000 + minute * 60).to_string()).collect();
     let mut text = "ts,symbol,open,high,low,close,volume\n".to_owned();
     bars(MANY_SYMBOLS, &times, &mut text, |text, time, symbol, prices| {
         writeln!(text, "{time},S{symbol:03},{prices}").unwrap();

@@ -56,7 +56,7 @@ impl Listing {
             };
         }
         match self.columns[at].1 {
-            ColumnType::Text => Arc::new(collect!(StringArray, Text, |text: &Box<str>| text.to_string())),
+            ColumnType::Text => Arc::new(collect!(StringArray, Text, ToString::to_string)),
             ColumnType::Double => Arc::new(collect!(Float64Array, Double, |number: &f64| *number)),
             ColumnType::Bigint => Arc::new(collect!(Int64Array, Bigint, |number: &i64| *number)),
             ColumnType::Boolean => Arc::new(collect!(BooleanArray, Boolean, |flag: &bool| *flag)),
