@@ -39,7 +39,14 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Folder of the store
-    #[arg(long, global = true, value_name = "DIR", env = "BARN_STORE", default_value = "barn", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BARN_STORE",
+        default_value = "./barn",
+        hide_env_values = true
+    )]
     pub store: PathBuf,
 
     /// Say nothing but errors

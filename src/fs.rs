@@ -104,9 +104,7 @@ fn open_permissions() -> fs::Permissions {
 }
 
 fn exists(path: &Path) -> anyhow::Error {
-    Failure::new(format!("cannot write '{}': it exists", path.display()))
-        .hint("`--force` replaces it")
-        .into()
+    Failure::new(format!("cannot write '{}': it exists", path.display())).hint("`--force` replaces it").into()
 }
 
 /// Writes a small file in one step.

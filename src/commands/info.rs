@@ -223,7 +223,14 @@ fn suspects(context: &Context, snapshot: Arc<Snapshot>, format: Format) -> Resul
         snapshot.tables().iter().filter(|table| !table.checks.is_empty()).map(suspects_of).collect();
     let sql = format!("{} ORDER BY 1, 2, 3", parts.join(" UNION ALL "));
     let engine = Engine::new(snapshot, &Options::default())?;
-    let rows = query::write(context, engine.query(&sql)?, format, Box::new(query::stdout()?), query::screen(context))?.0;
+    let rows = query::write(
+        context,
+        engine.query(&sql)?,
+        format,
+        Box::new(query::stdout()?),
+        query::screen(context),
+    )?
+    .0;
     context.ui.detail(&figures::count(rows, "suspect row"));
     Ok(())
 }
@@ -238,7 +245,9 @@ fn suspects_of(table: &Table) -> String {
             let rule = table.check_text(check);
             let left = &table.values[check.column].name;
             let shown = match check.bound {
-                crate::model::Bound::Column(at) => format!("'{left} ' || \"{left}\" || ', {0} ' || \"{0}\"", table.values[at].name),
+                crate::model::Bound::Column(at) => {
+                    format!("'{left} ' || \"{left}\" || ', {0} ' || \"{0}\"", table.values[at].name)
+                }
                 crate::model::Bound::Number(_) => format!("'{left} ' || \"{left}\""),
             };
             format!("CASE WHEN NOT ({rule}) THEN 'not {rule}: ' || {shown} END")

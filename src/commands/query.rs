@@ -14,8 +14,8 @@ use crate::engine::{Answer, Engine, Next, Options};
 use crate::error::{Failure, Kind};
 use crate::fs::{self, Draft, Overwrite};
 use crate::store::Snapshot;
-use crate::ui::output::{Format, Screen, sink};
 use crate::ui::figures;
+use crate::ui::output::{Format, Screen, sink};
 
 /// The longest SQL text that is read from a file or stdin.
 const MAX_SQL_BYTES: u64 = 16 << 20;
@@ -134,11 +134,19 @@ pub fn run(context: &Context, args: QueryArgs) -> Result<Option<Kind>> {
             write(context, answer, format, Box::new(stdout()?), screen(context))
         }
     }?;
-    context.timing(&[("opening", opened), ("planning", planned - opened), ("running", started.elapsed() - planned)]);
+    context.timing(&[
+        ("opening", opened),
+        ("planning", planned - opened),
+        ("running", started.elapsed() - planned),
+    ]);
     if let Some(first) = first {
         context.timing(&[("the first row", first - started)]);
     }
-    context.ui.detail(&format!("{} in {}", figures::count(rows, "row"), figures::duration(started.elapsed())));
+    context.ui.detail(&format!(
+        "{} in {}",
+        figures::count(rows, "row"),
+        figures::duration(started.elapsed())
+    ));
     context.report(&Report {
         command: "query",
         sql,
@@ -183,7 +191,12 @@ pub(super) fn stdout() -> Result<File> {
     Ok(File::from(owned))
 }
 
-fn write_file(context: &Context, args: &QueryArgs, answer: Answer, path: &Path) -> Result<(u64, Option<Instant>)> {
+fn write_file(
+    context: &Context,
+    args: &QueryArgs,
+    answer: Answer,
+    path: &Path,
+) -> Result<(u64, Option<Instant>)> {
     let format = args.format.or_else(|| Format::from_extension(path)).unwrap_or(Format::Csv);
     let overwrite = if args.force { Overwrite::Replace } else { Overwrite::Refuse };
     let mut draft = Draft::new(path, overwrite)?;

@@ -214,6 +214,8 @@ fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
         layout.columns.clone_from(&args.columns);
         layout.header = Some(false);
     }
+    refuse_twice("--map", &args.map)?;
+    refuse_twice("--set", &args.set)?;
     for (column, field) in &args.map {
         layout.map_field(column, field);
     }
@@ -235,6 +237,16 @@ fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
         time: args.time.clone(),
         mode: if args.dry_run { Mode::DryRun } else { Mode::Store },
     })
+}
+
+fn refuse_twice(flag: &str, pairs: &[(String, String)]) -> Result<()> {
+    let mut columns = HashSet::new();
+    match pairs.iter().find(|(column, _)| !columns.insert(column)) {
+        Some((column, _)) => {
+            Err(Failure::usage(format!("cannot use '{flag}' for column '{column}' twice")).into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// Reads a layout from a file, or from `[layout.NAME]` of `barn.toml`.
@@ -266,7 +278,7 @@ fn watch<T>(context: &Context, progress: &Progress, rows: &AtomicU64, work: impl
     let line = context.ui.progress();
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let watcher = scope.spawn(|| {
             while !is_done.load(Ordering::Relaxed) {
                 line.update(rows.load(Ordering::Relaxed), progress.read(), progress.total());
                 std::thread::park_timeout(PROGRESS_INTERVAL);
@@ -275,6 +287,7 @@ fn watch<T>(context: &Context, progress: &Progress, rows: &AtomicU64, work: impl
         });
         let result = work();
         is_done.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
         result
     })
 }
@@ -342,7 +355,12 @@ impl Tally {
     }
 
     /// Says a text that several inputs have in common once.
-    fn say_once(&self, context: &Context, texts: impl Fn(&InputReport) -> &Vec<String>, say: impl Fn(&crate::ui::Ui, &str)) {
+    fn say_once(
+        &self,
+        context: &Context,
+        texts: impl Fn(&InputReport) -> &Vec<String>,
+        say: impl Fn(&crate::ui::Ui, &str),
+    ) {
         let mut said: Vec<(&str, &str, u64)> = Vec::new();
         for input in &self.inputs {
             for text in texts(input) {

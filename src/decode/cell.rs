@@ -74,8 +74,9 @@ impl Lines {
     }
 }
 
-/// Why a cell does not fit its column.
+/// Why a cell does not fit its column; as large as a word for the reason [`super::plan::Converted`] gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
 pub(super) enum Misread {
     /// The text is no number.
     NotNumber,

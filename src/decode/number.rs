@@ -319,7 +319,7 @@ mod tests {
         {
             assert_eq!(double(text.as_bytes(), rule), Ok(Some(value)), "{text}");
         }
-        assert_eq!(double(b"90071992547409931", rule), Ok(Some(9_007_199_254_740.993_1)));
+        assert_eq!(double(b"90071992547409931", rule), Ok("9007199254740.9931".parse().ok()));
         assert_eq!(double(b"12345678901234567890.5e1", rule), Ok(Some(12_345_678_901_234_567.890_5)));
         assert_eq!(double(b"1", NumberRule { divide: Some(8), ..PLAIN }), Ok(Some(0.125)));
         assert_eq!(bigint(b"120000", rule), Ok(12));

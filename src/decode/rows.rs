@@ -7,9 +7,9 @@ use super::moment::{Label, ZoneCache};
 use super::plan::{Converted, Feed, Origin, Plan, Rule, Unfit, typed_text};
 use super::timeframe;
 use super::{Decoded, Misfit, REJECT_BYTES};
-use crate::model::Reject;
 use crate::error::visible;
 use crate::frame::{ColumnBuilder, Frame, FrameColumns};
+use crate::model::Reject;
 use crate::model::{ColumnType, SeriesKey, Timeframe, Value, ValueRef};
 
 /// The rows of a block while it is read.

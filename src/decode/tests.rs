@@ -200,9 +200,10 @@ fn daily_epochs_are_the_date_in_the_zone() {
 #[test]
 fn a_timeframe_that_is_not_given_is_detected_or_asked_for() {
     let header = "ts,close\n";
-    let minutes: String = (10..50).map(|minute| format!("2024-01-31 09:{minute}:00,1\n")).collect();
+    let minutes: Vec<_> = (10..50).map(|minute| format!("2024-01-31 09:{minute}:00,1\n")).collect();
     let (rows, _) =
-        decode(&table("bars"), &layout("set.symbol = 'A'"), "x", &(header.to_owned() + &minutes)).unwrap();
+        decode(&table("bars"), &layout("set.symbol = 'A'"), "x", &(header.to_owned() + &minutes.concat()))
+            .unwrap();
     assert_eq!(rows[0], "file A 1m 2024-01-31T09:10:00Z 1.0");
     let message = failure(&table("bars"), "set.symbol = 'A'", "ts,close\n2024-01-31,1\n");
     assert!(message.contains("hint: `--set timeframe=1d`"), "{message}");

@@ -30,7 +30,9 @@ impl ColumnBuilder {
         let cells = match kind {
             ColumnType::Text => Growing::Text(StringChunkedBuilder::new(name(), rows)),
             ColumnType::Double => Growing::Double(PrimitiveChunkedBuilder::new(name(), rows)),
-            ColumnType::Bigint | ColumnType::Timestamp => Growing::Whole(PrimitiveChunkedBuilder::new(name(), rows)),
+            ColumnType::Bigint | ColumnType::Timestamp => {
+                Growing::Whole(PrimitiveChunkedBuilder::new(name(), rows))
+            }
             ColumnType::Date => Growing::Date(PrimitiveChunkedBuilder::new(name(), rows)),
             ColumnType::Boolean => Growing::Boolean(BooleanChunkedBuilder::new(name(), rows)),
         };
@@ -48,7 +50,9 @@ impl ColumnBuilder {
     /// column's becomes null; decoders convert before they push.
     pub fn push(&mut self, value: ValueRef<'_>) {
         match (&mut self.cells, value) {
-            (Growing::Double(cells), ValueRef::Double(number)) if !number.is_nan() => cells.append_value(number + 0.0),
+            (Growing::Double(cells), ValueRef::Double(number)) if !number.is_nan() => {
+                cells.append_value(number + 0.0)
+            }
             (Growing::Text(cells), ValueRef::Text(text)) => cells.append_value(text),
             (Growing::Whole(cells), ValueRef::Bigint(number) | ValueRef::Timestamp(number)) => {
                 cells.append_value(number);
@@ -74,7 +78,9 @@ impl ColumnBuilder {
         // The physical numbers are kept; only the label says what they mean.
         let series = match self.kind {
             ColumnType::Date => series.cast(&DataType::Date),
-            ColumnType::Timestamp => series.cast(&DataType::Datetime(polars::prelude::TimeUnit::Microseconds, None)),
+            ColumnType::Timestamp => {
+                series.cast(&DataType::Datetime(polars::prelude::TimeUnit::Microseconds, None))
+            }
             _ => Ok(series),
         };
         series.expect("a label fits its physical type").with_name(name.into())

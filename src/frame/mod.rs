@@ -58,7 +58,8 @@ impl Frame {
                 all.len() - 1
             }));
         }
-        let rows = DataFrame::new(height, all).expect("the columns of a batch have one length and distinct names");
+        let rows =
+            DataFrame::new(height, all).expect("the columns of a batch have one length and distinct names");
         Self { keys: columns.keys, rows, places }
     }
 
@@ -80,13 +81,19 @@ impl Frame {
     /// Returns for each row its place in [`Frame::keys`].
     pub fn series(&self) -> &[u32] {
         let column = self.rows.columns()[0].as_materialized_series();
-        column.u32().and_then(|column| column.cont_slice()).expect("the series column is one chunk without nulls")
+        column
+            .u32()
+            .and_then(|column| column.cont_slice())
+            .expect("the series column is one chunk without nulls")
     }
 
     /// Returns for each row its time.
     pub fn ts(&self) -> &[i64] {
         let column = self.rows.columns()[1].as_materialized_series();
-        column.i64().and_then(|column| column.cont_slice()).expect("the time column is one chunk without nulls")
+        column
+            .i64()
+            .and_then(|column| column.cont_slice())
+            .expect("the time column is one chunk without nulls")
     }
 
     fn seq(&self) -> Option<&[i64]> {
@@ -109,7 +116,8 @@ impl Frame {
         if (1..ts.len()).all(|at| key(at - 1) <= key(at)) {
             return;
         }
-        let mut order: Vec<u32> = (0..u32::try_from(ts.len()).expect("a batch has under 2^32 rows")).collect();
+        let mut order: Vec<u32> =
+            (0..u32::try_from(ts.len()).expect("a batch has under 2^32 rows")).collect();
         // Stable, so that the input order decides between equal keys.
         rayon::slice::ParallelSliceMut::par_sort_by_key(order.as_mut_slice(), |&at| key(at as usize));
         let order = IdxCa::from_vec("".into(), order);

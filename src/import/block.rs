@@ -94,7 +94,11 @@ enum LineEnds {
 
 impl<'a> BlockReader<'a> {
     /// Starts reading; once `stop` is set it ends as if the input did.
-    pub(super) fn new(reader: Box<dyn Read + 'a>, options: BlockOptions, stop: &'a AtomicBool) -> Result<Self> {
+    pub(super) fn new(
+        reader: Box<dyn Read + 'a>,
+        options: BlockOptions,
+        stop: &'a AtomicBool,
+    ) -> Result<Self> {
         let declared = options.encoding.as_deref().map(encoding).transpose()?;
         let cutter = match options.cut {
             Cut::Lines => Cutter::Lines(Scanner::new(None, options.footer)),

@@ -13,7 +13,9 @@ use super::input::Source;
 use super::pipeline;
 use super::progress::Progress;
 use super::writer::{Commit, Limits, Widen, Writer};
-use crate::decode::{Block, Decoder, Format, Input, Layout, ParquetDecoder, delimiter, infer, infer_parquet, sniff};
+use crate::decode::{
+    Block, Decoder, Format, Input, Layout, ParquetDecoder, delimiter, infer, infer_parquet, sniff,
+};
 use crate::error::{Failure, Kind};
 use crate::frame::ParquetFile;
 use crate::model::{Column, ColumnType, Counts, OnConflict, Table, nearest};
@@ -233,7 +235,13 @@ impl<'s> Session<'s> {
         self.request.new_columns == NewColumns::Add || self.store.table(&self.request.table).is_none()
     }
 
-    fn run(&mut self, name: &str, decoder: &Decoder, head: Vec<Block>, mut reader: BlockReader<'_>) -> Result<Outcome> {
+    fn run(
+        &mut self,
+        name: &str,
+        decoder: &Decoder,
+        head: Vec<Block>,
+        mut reader: BlockReader<'_>,
+    ) -> Result<Outcome> {
         let mut notes = decoder.notes().to_vec();
         note_unknown(decoder.unknown(), &mut notes);
         let mut fingerprint = Fingerprint::default();
@@ -275,7 +283,12 @@ impl<'s> Session<'s> {
         let mut writer = Writer::new(self, name, Commit::ByRows)?;
         let result = pipeline::run(
             // A block stands for its slice; the decoder reads that from the file.
-            &mut || Ok(slices.next().filter(|_| !stop.load(Ordering::SeqCst)).map(|index| Block { index, ..Block::default() })),
+            &mut || {
+                Ok(slices
+                    .next()
+                    .filter(|_| !stop.load(Ordering::SeqCst))
+                    .map(|index| Block { index, ..Block::default() }))
+            },
             &|block| decoder.decode(block.index),
             &mut |decoded| writer.consume(decoded),
         );
@@ -307,7 +320,10 @@ impl<'s> Session<'s> {
         for name in &self.request.key {
             let column = self.inferred.iter().find(|column| column.name == *name);
             let column = column.with_context(|| {
-                Failure::usage(format!("cannot make table '{}': its input has no field '{name}'", self.request.table))
+                Failure::usage(format!(
+                    "cannot make table '{}': its input has no field '{name}'",
+                    self.request.table
+                ))
             })?;
             key.push(Column { nullable: false, ..column.clone() });
         }
@@ -315,7 +331,8 @@ impl<'s> Session<'s> {
             key: key.iter().map(|column| format!("{} {}", column.name, column.kind)).collect(),
             ..crate::model::TableText::default()
         };
-        Table::parse(&self.request.table, &text).map_err(|err| Failure::usage(format!("cannot make table: {err}")).into())
+        Table::parse(&self.request.table, &text)
+            .map_err(|err| Failure::usage(format!("cannot make table: {err}")).into())
     }
 
     /// Adds the fields of an input to what is known of this import's columns.

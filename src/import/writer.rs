@@ -177,9 +177,10 @@ impl<'a, 's> Writer<'a, 's> {
     }
 
     fn too_many_rejects(&self, max_bad: MaxBad) -> anyhow::Error {
-        let example = self.rejects.first().map_or(String::new(), |reject| {
-            format!("; line {}: {}", reject.line, visible(&reject.reason))
-        });
+        let example = self
+            .rejects
+            .first()
+            .map_or(String::new(), |reject| format!("; line {}: {}", reject.line, visible(&reject.reason)));
         Failure::new(format!(
             "{} of {} rows were rejected, at most {max_bad} may be{example}",
             self.open.rejected, self.open.read
@@ -191,7 +192,8 @@ impl<'a, 's> Writer<'a, 's> {
     /// Ends the input: commits what is open, or takes it back where `result` is an error, and keeps the
     /// rejects of both.
     pub(super) fn finish(mut self, result: Result<()>, content: &str, notes: Vec<String>) -> Result<Outcome> {
-        let result = result.and_then(|()| if self.session.store.is_in_transaction() { self.commit() } else { Ok(()) });
+        let result =
+            result.and_then(|()| if self.session.store.is_in_transaction() { self.commit() } else { Ok(()) });
         if result.is_err() {
             self.session.store.rollback()?;
         }
@@ -205,7 +207,9 @@ impl<'a, 's> Writer<'a, 's> {
         }
         let mut warnings = Vec::new();
         if let Some((rows, example)) = self.input.differing() {
-            warnings.push(format!("{rows} rows give a key that another row gave with other values, such as {example}"));
+            warnings.push(format!(
+                "{rows} rows give a key that another row gave with other values, such as {example}"
+            ));
         }
         Ok(Outcome {
             counts: self.committed,

@@ -178,7 +178,8 @@ impl Table {
     pub fn parse(name: &str, text: &TableText) -> Result<Self, TableError> {
         validate(name)?;
         let key = text.key.iter().map(|column| parse_column(column, true)).collect::<Result<Vec<_>, _>>()?;
-        let values = text.values.iter().map(|column| parse_column(column, false)).collect::<Result<Vec<_>, _>>()?;
+        let values =
+            text.values.iter().map(|column| parse_column(column, false)).collect::<Result<Vec<_>, _>>()?;
         if key.is_empty() {
             return Err(TableError(format!("table '{name}' has no key column")));
         }
@@ -252,7 +253,9 @@ impl Table {
     }
 
     fn parse_check(&self, text: &str) -> Result<Check, TableError> {
-        let invalid = || TableError(format!("invalid check '{text}': expected 'column >= column' or 'column <= number'"));
+        let invalid = || {
+            TableError(format!("invalid check '{text}': expected 'column >= column' or 'column <= number'"))
+        };
         let words: Vec<_> = text.split_whitespace().collect();
         let [column, operator, bound] = words[..] else { return Err(invalid()) };
         let operator = match operator {

@@ -23,7 +23,14 @@ pub struct Input {
 impl Input {
     /// An input for a table.
     pub fn new(table: &str, rule: OnConflict) -> Self {
-        Self { table: table.to_owned(), rule, seen: Seen::default(), series: HashSet::new(), differing: 0, example: None }
+        Self {
+            table: table.to_owned(),
+            rule,
+            seen: Seen::default(),
+            series: HashSet::new(),
+            differing: 0,
+            example: None,
+        }
     }
 
     /// Returns the numbers of the series that rows came for.

@@ -66,7 +66,8 @@ impl Catalog {
             let damaged = || format!("cannot read the catalogue entry of table '{name}'");
             let table = Table::parse(&name, &serde_json::from_str(&definition).with_context(damaged)?)
                 .with_context(damaged)?;
-            let stored = Stored::load(connection, extend(table, catalog.get(&name).map(|known| &known.table))?)?;
+            let stored =
+                Stored::load(connection, extend(table, catalog.get(&name).map(|known| &known.table))?)?;
             catalog.tables.insert(name, stored);
         }
         Ok(catalog)
@@ -87,7 +88,10 @@ impl Catalog {
     /// Makes sure that the table exists in SQLite and has at least the columns of `table`.
     pub(super) fn define(&mut self, connection: &Connection, table: &Table) -> Result<()> {
         let stored = match self.tables.get(&table.name) {
-            Some(stored) if stored.exists && table.values.iter().all(|column| stored.table.values.contains(column)) => {
+            Some(stored)
+                if stored.exists
+                    && table.values.iter().all(|column| stored.table.values.contains(column)) =>
+            {
                 return Ok(());
             }
             Some(stored) => {
@@ -106,8 +110,14 @@ impl Catalog {
     }
 
     /// Adds value columns, given by place, to `T_rows`.
-    pub(super) fn add_physical(&mut self, connection: &Connection, name: &str, places: &[usize]) -> Result<()> {
-        let stored = self.tables.get_mut(name).context("cannot add a column to a table that is not defined")?;
+    pub(super) fn add_physical(
+        &mut self,
+        connection: &Connection,
+        name: &str,
+        places: &[usize],
+    ) -> Result<()> {
+        let stored =
+            self.tables.get_mut(name).context("cannot add a column to a table that is not defined")?;
         for &place in places {
             let column = &stored.table.values[place];
             connection.execute_batch(&format!(
@@ -207,10 +217,11 @@ impl Stored {
             .collect();
         let (seq, seq_key) = if self.table.ticks { (", seq INTEGER NOT NULL", ", seq") } else { ("", "") };
         format!(
-            "CREATE TABLE {series} (id INTEGER NOT NULL PRIMARY KEY, encoded_key BLOB NOT NULL UNIQUE{keys}) STRICT;
+            "CREATE TABLE {series} ({id} INTEGER NOT NULL PRIMARY KEY, {ENCODED} BLOB NOT NULL UNIQUE{keys}) STRICT;
              CREATE TABLE {rows} (series INTEGER NOT NULL, ts INTEGER NOT NULL{seq}, PRIMARY KEY (series, ts{seq_key}))
              STRICT, WITHOUT ROWID;",
             series = quoted(&self.table.name, "_series"),
+            id = id_column(&self.table),
             rows = quoted(&self.table.name, "_rows"),
         )
     }
@@ -231,11 +242,12 @@ impl Stored {
             });
         }
         format!(
-            "DROP VIEW IF EXISTS {view}; CREATE VIEW {view} AS SELECT {columns} FROM {rows} r JOIN {series} s ON s.id = r.series;",
+            "DROP VIEW IF EXISTS {view}; CREATE VIEW {view} AS SELECT {columns} FROM {rows} r JOIN {series} s ON s.{id} = r.series;",
             view = quoted(&self.table.name, "_hot"),
             columns = columns.join(", "),
             rows = quoted(&self.table.name, "_rows"),
             series = quoted(&self.table.name, "_series"),
+            id = id_column(&self.table),
         )
     }
 
@@ -248,6 +260,14 @@ impl Stored {
     pub(super) fn value_list(&self) -> String {
         self.present.iter().map(|&at| format!(", {}", quoted(&self.table.values[at].name, ""))).collect()
     }
+}
+
+/// The column of `T_series` with the bytes that identify a series; no name of a user begins with `_`.
+pub(super) const ENCODED: &str = "_key";
+
+/// Returns the column of `T_series` with the number of the series: `id`, unless the key has one of that name.
+pub(super) fn id_column(table: &Table) -> &'static str {
+    if table.key_index("id").is_some() { "_id" } else { "id" }
 }
 
 /// Returns a name quoted for SQL; names are validated, the quotes are a second line of defence.

@@ -77,8 +77,8 @@ impl Store {
 
     /// Reads the catalogue again and forgets what was remembered of the rows.
     fn reload(&mut self) -> Result<()> {
-        self.catalog = Catalog::load(&self.connection, &self.root)
-            .map_err(|err| open::explain(err, &self.root))?;
+        self.catalog =
+            Catalog::load(&self.connection, &self.root).map_err(|err| open::explain(err, &self.root))?;
         self.series = SeriesNumbers::default();
         self.data_version = self.read_data_version()?;
         Ok(())
@@ -95,7 +95,12 @@ struct SeriesNumbers(BTreeMap<String, HashMap<Vec<u8>, i64>>);
 
 impl SeriesNumbers {
     /// Returns the numbers of `keys`, giving new ones to new series, and whether any was new.
-    fn intern(&mut self, connection: &Connection, table: &Table, keys: &[SeriesKey]) -> Result<(Vec<i64>, bool)> {
+    fn intern(
+        &mut self,
+        connection: &Connection,
+        table: &Table,
+        keys: &[SeriesKey],
+    ) -> Result<(Vec<i64>, bool)> {
         let known = self.0.entry(table.name.clone()).or_default();
         let series = catalog::quoted(&table.name, "_series");
         let mut is_new = false;
@@ -106,7 +111,11 @@ impl SeriesNumbers {
                 numbers.push(number);
                 continue;
             }
-            let mut find = connection.prepare_cached(&format!("SELECT id FROM {series} WHERE encoded_key = ?1"))?;
+            let mut find = connection.prepare_cached(&format!(
+                "SELECT {} FROM {series} WHERE {} = ?1",
+                catalog::id_column(table),
+                catalog::ENCODED
+            ))?;
             let number = match find.query([&encoded])?.next()? {
                 Some(row) => row.get(0)?,
                 None => {
@@ -123,8 +132,9 @@ impl SeriesNumbers {
 
 fn insert_series(connection: &Connection, table: &Table, encoded: &[u8], key: &SeriesKey) -> Result<i64> {
     let mut insert = connection.prepare_cached(&format!(
-        "INSERT INTO {} (encoded_key{}) VALUES (?1{})",
+        "INSERT INTO {} ({}{}) VALUES (?1{})",
         catalog::quoted(&table.name, "_series"),
+        catalog::ENCODED,
         catalog::key_list(&table.key),
         ", ?".repeat(table.key.len()),
     ))?;

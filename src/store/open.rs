@@ -25,9 +25,10 @@ const MIGRATIONS: &[&str] = &[include_str!("schema/0001_catalog.sql")];
 pub(super) fn open_writer(root: &Path) -> Result<Connection> {
     refuse_file(root)?;
     fs::create_folder(root).with_context(|| cannot_open(root))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
-        Connection::open_with_flags(root.join(FILE), flags).with_context(|| cannot_open(root))?;
+        Connection::open_with_flags(root.join(FILE), flags).map_err(|err| explain(err.into(), root))?;
     prepare_writer(&mut connection).map_err(|err| explain(err, root))?;
     Ok(connection)
 }
@@ -43,7 +44,8 @@ pub(super) fn open_reader(root: &Path) -> Result<Connection> {
             .hint("`barn store bars FILE.csv` makes one, `--store DIR` names another")
             .into());
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(&path, flags).with_context(|| cannot_open(root))?;
     match prepare_reader(&connection) {
         Err(err) if is_read_only(&err) && !has_journal(root) => {
@@ -95,7 +97,10 @@ fn prepare_reader(connection: &Connection) -> Result<()> {
     check_owner(connection)?;
     let version = user_version(connection)?;
     if version < MIGRATIONS.len() {
-        bail!("its format {version} is older than this barn's {}; open it once for writing", MIGRATIONS.len());
+        bail!(
+            "its format {version} is older than this barn's {}; open it once for writing",
+            MIGRATIONS.len()
+        );
     }
     Ok(())
 }
@@ -111,10 +116,7 @@ fn check_owner(connection: &Connection) -> Result<()> {
         }
     }
     if version > MIGRATIONS.len() {
-        bail!(
-            "it has format {version} of a newer barn, this one knows formats up to {}",
-            MIGRATIONS.len()
-        );
+        bail!("it has format {version} of a newer barn, this one knows formats up to {}", MIGRATIONS.len());
     }
     Ok(())
 }
@@ -141,18 +143,19 @@ fn migrate(connection: &mut Connection) -> Result<()> {
 
 /// Puts the store's name, and where it helps a hint, on an error of SQLite.
 pub(super) fn explain(error: anyhow::Error, root: &Path) -> anyhow::Error {
-    let context = match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
-        Some(ErrorCode::NotADatabase) => {
-            Failure::new(format!("{}: '{FILE}' is no database", cannot_open(root)))
+    let why = match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(ErrorCode::NotADatabase) => format!("'{FILE}' is no database"),
+        Some(ErrorCode::DatabaseBusy) => {
+            format!("another process has been writing to it for {} s", BUSY.as_secs())
         }
-        Some(ErrorCode::DatabaseBusy) => Failure::new(format!(
-            "{}: another process has been writing to it for {} s",
-            cannot_open(root),
-            BUSY.as_secs()
-        )),
-        _ => Failure::new(cannot_open(root)),
+        // SQLite does not say what the operating system said.
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => match tempfile::tempfile_in(root) {
+            Err(err) => err.to_string(),
+            Ok(_) => return error.context(cannot_open(root)),
+        },
+        _ => return error.context(cannot_open(root)),
     };
-    error.context(context)
+    error.context(why).context(cannot_open(root))
 }
 
 fn is_read_only(error: &anyhow::Error) -> bool {

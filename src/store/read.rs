@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
-use super::catalog::{Catalog, Stored, key_list, quoted};
+use super::catalog::{Catalog, Stored, id_column, key_list, quoted};
 use super::value::{read, read_owned};
 use super::{FILE, open};
 use crate::model::{ColumnType, SeriesKey, Table, Value, ValueRef};
@@ -138,7 +138,8 @@ impl Snapshot {
             return Ok(Vec::new());
         }
         let keys = key_list(&stored.table.key);
-        let sql = format!("SELECT id{keys} FROM {} ORDER BY {}", quoted(table, "_series"), &keys[2..]);
+        let (id, series) = (id_column(&stored.table), quoted(table, "_series"));
+        let sql = format!("SELECT {id}{keys} FROM {series} ORDER BY {}", &keys[2..]);
         self.with(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query([])?;
@@ -199,7 +200,8 @@ impl Snapshot {
             quoted(&scan.table, "_rows")
         );
         self.with(|connection| {
-            let count: i64 = connection.prepare_cached(&sql)?.query_row((series, first, last), |row| row.get(0))?;
+            let count: i64 =
+                connection.prepare_cached(&sql)?.query_row((series, first, last), |row| row.get(0))?;
             Ok(u64::try_from(count)?)
         })
     }
@@ -276,11 +278,11 @@ impl Snapshot {
 /// Opens a connection in a read transaction and returns the state it looks at.
 fn begin(root: &Path) -> Result<(Connection, i64)> {
     let connection = open::open_reader(root)?;
-    connection.execute_batch("BEGIN").and_then(|()| {
-        connection.query_row("SELECT generation FROM state", [], |row| row.get(0))
-    })
-    .with_context(|| format!("cannot read '{}'", root.join(FILE).display()))
-    .map(|generation| (connection, generation))
+    connection
+        .execute_batch("BEGIN")
+        .and_then(|()| connection.query_row("SELECT generation FROM state", [], |row| row.get(0)))
+        .with_context(|| format!("cannot read '{}'", root.join(FILE).display()))
+        .map(|generation| (connection, generation))
 }
 
 /// Returns the inclusive bounds of a scan's time range.
@@ -318,7 +320,8 @@ fn select(stored: &Stored, scan: &Scan, resumes: bool) -> (String, Vec<Place>) {
         .collect();
     let behind = if resumes { " AND (ts, seq) > (?4, ?5)" } else { "" };
     let rows = quoted(&stored.table.name, "_rows");
-    let sql =
-        format!("SELECT {columns} FROM {rows} WHERE series = ?1 AND ts BETWEEN ?2 AND ?3{behind} ORDER BY {key}");
+    let sql = format!(
+        "SELECT {columns} FROM {rows} WHERE series = ?1 AND ts BETWEEN ?2 AND ?3{behind} ORDER BY {key}"
+    );
     (sql, places)
 }

@@ -21,7 +21,14 @@ pub struct StoredReject {
 impl Store {
     /// Keeps the rejects of an input in a transaction of their own, in the place of those kept before of
     /// the same path and content. Writes nothing where there is nothing to keep or to replace.
-    pub fn keep_rejects(&mut self, table: &str, path: &str, content: &str, rejects: &[Reject], at: i64) -> Result<()> {
+    pub fn keep_rejects(
+        &mut self,
+        table: &str,
+        path: &str,
+        content: &str,
+        rejects: &[Reject],
+        at: i64,
+    ) -> Result<()> {
         let cannot = || format!("cannot keep the rejects of '{path}'");
         let kept: i64 = self
             .connection
@@ -31,7 +38,9 @@ impl Store {
                 |row| row.get(0),
             )
             .with_context(cannot)?;
-        if rejects.is_empty() && kept == 0 || self.has_same(table, path, content, rejects).with_context(cannot)? {
+        if rejects.is_empty() && kept == 0
+            || self.has_same(table, path, content, rejects).with_context(cannot)?
+        {
             return Ok(());
         }
         let transaction = self
@@ -50,7 +59,9 @@ impl Store {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?;
             let line = i64::try_from(reject.line)?;
-            insert.execute((table, path, content, line, &reject.reason, &reject.text, at)).with_context(cannot)?;
+            insert
+                .execute((table, path, content, line, &reject.reason, &reject.text, at))
+                .with_context(cannot)?;
         }
         transaction.commit().with_context(cannot)
     }

@@ -96,7 +96,8 @@ fn store() -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-const FIRST: &[Bar] = &[("b", 2, Some(2.0), None), ("a", 1, Some(1.0), Some(10.0)), ("b", 1, Some(1.5), Some(5.0))];
+const FIRST: &[Bar] =
+    &[("b", 2, Some(2.0), None), ("a", 1, Some(1.0), Some(10.0)), ("b", 1, Some(1.5), Some(5.0))];
 
 #[test]
 fn rows_come_back_sorted_and_a_second_time_changes_nothing() {
@@ -134,7 +135,8 @@ fn each_rule_decides_between_stored_and_new() {
 fn the_rule_fail_stops_at_a_differing_value_and_changes_nothing() {
     let (folder, mut store) = store();
     write(&mut store, "bars", OnConflict::Fail, &[FIRST]).unwrap();
-    let error = write(&mut store, "bars", OnConflict::Fail, &[&[("c", 1, None, None), ("b", 1, Some(9.0), None)]]);
+    let error =
+        write(&mut store, "bars", OnConflict::Fail, &[&[("c", 1, None, None), ("b", 1, Some(9.0), None)]]);
     let error = format!("{:#}", error.unwrap_err());
     assert!(error.contains("symbol=b, timeframe=x, ts=1970-01-01T00:00:00.000001Z"), "{error}");
     assert!(error.contains("the input has close 9.0, the store 1.5"), "{error}");
@@ -147,7 +149,8 @@ fn the_rule_fail_stops_at_a_differing_value_and_changes_nothing() {
 #[test]
 fn rows_of_one_key_in_a_batch_become_one_and_the_last_wins() {
     let (folder, mut store) = store();
-    let twice: &[Bar] = &[("a", 1, Some(1.0), Some(3.0)), ("a", 1, Some(2.0), None), ("a", 1, Some(2.0), None)];
+    let twice: &[Bar] =
+        &[("a", 1, Some(1.0), Some(3.0)), ("a", 1, Some(2.0), None), ("a", 1, Some(2.0), None)];
     let table = store.table("bars").unwrap().clone();
     let mut input = Input::new("bars", OnConflict::KeepKnown);
     store.begin().unwrap();
@@ -165,7 +168,8 @@ fn a_sparse_correction_of_a_long_series_is_found_row_by_row() {
     let (folder, mut store) = store();
     let long: Vec<Bar> = (0..5_000).map(|ts| ("a", ts, Some(1.0), None)).collect();
     write(&mut store, "bars", OnConflict::KeepKnown, &[&long]).unwrap();
-    let sparse: Vec<Bar> = (0..50).map(|at| ("a", at * 150, Some(if at % 2 == 0 { 1.0 } else { 2.0 }), None)).collect();
+    let sparse: Vec<Bar> =
+        (0..50).map(|at| ("a", at * 150, Some(if at % 2 == 0 { 1.0 } else { 2.0 }), None)).collect();
     let counts = write(&mut store, "bars", OnConflict::KeepKnown, &[&sparse]).unwrap();
     // 34 of the 50 times are below 5,000.
     assert_eq!(counts, Counts { inserted: 16, updated: 17, unchanged: 17, ..Counts::default() });
@@ -175,8 +179,16 @@ fn a_sparse_correction_of_a_long_series_is_found_row_by_row() {
 #[test]
 fn identical_ticks_are_counted_however_the_input_is_cut() {
     let tick = |ts, price| ("a", ts, Some(price), Some(1.0));
-    let ticks: Vec<Bar> = vec![tick(1, 1.0), tick(1, 1.0), tick(1, 2.0), tick(1, 1.0), tick(2, 1.0), tick(2, 1.0)];
-    let rows = ["a 1 0 1.0 1.0", "a 1 1 1.0 1.0", "a 1 2 2.0 1.0", "a 1 3 1.0 1.0", "a 2 0 1.0 1.0", "a 2 1 1.0 1.0"];
+    let ticks: Vec<Bar> =
+        vec![tick(1, 1.0), tick(1, 1.0), tick(1, 2.0), tick(1, 1.0), tick(2, 1.0), tick(2, 1.0)];
+    let rows = [
+        "a 1 0 1.0 1.0",
+        "a 1 1 1.0 1.0",
+        "a 1 2 2.0 1.0",
+        "a 1 3 1.0 1.0",
+        "a 2 0 1.0 1.0",
+        "a 2 1 1.0 1.0",
+    ];
     for cut in 0..=ticks.len() {
         let (folder, mut store) = store();
         let (head, tail) = ticks.split_at(cut);
@@ -198,7 +210,8 @@ fn ticks_that_jump_back_over_batches_are_refused() {
     let batch = |from: i64| -> Vec<Bar> { (from..from + 10).map(|ts| ("a", ts, Some(1.0), None)).collect() };
     let descending = write(&mut store, "trades", OnConflict::KeepKnown, &[&batch(40), &batch(20), &batch(0)]);
     assert_eq!(descending.unwrap().inserted, 30);
-    let error = write(&mut store, "trades", OnConflict::KeepKnown, &[&batch(0), &batch(20), &batch(5)]).unwrap_err();
+    let error =
+        write(&mut store, "trades", OnConflict::KeepKnown, &[&batch(0), &batch(20), &batch(5)]).unwrap_err();
     assert!(format!("{error:#}").contains("not in the order of time"), "{error:#}");
     store.rollback().unwrap();
 }
@@ -210,7 +223,9 @@ fn a_column_takes_space_only_once_it_has_a_value() {
     let connection = Connection::open(folder.path().join("barn.db")).unwrap();
     let columns = || -> String {
         connection
-            .query_row("SELECT group_concat(name, ' ') FROM pragma_table_info('bars_rows')", [], |row| row.get(0))
+            .query_row("SELECT group_concat(name, ' ') FROM pragma_table_info('bars_rows')", [], |row| {
+                row.get(0)
+            })
             .unwrap()
     };
     assert_eq!(columns(), "series ts close");

@@ -44,7 +44,9 @@ impl Seen {
         });
         let overlaps_below = first < seen.known.start && last >= seen.first;
         let overlaps_above = last >= seen.known.end && first <= seen.last;
-        if (overlaps_below && seen.first < seen.known.start) || (overlaps_above && seen.last >= seen.known.end) {
+        if (overlaps_below && seen.first < seen.known.start)
+            || (overlaps_above && seen.last >= seen.known.end)
+        {
             bail!(
                 Failure::new("its ticks are not in the order of time, and identical ones can not be counted")
                     .hint("`sort` the file by time, or store the parts apart")
@@ -63,7 +65,12 @@ impl Seen {
 }
 
 /// Returns the bytes that identify a tick within its series, the time first.
-fn identify<'v>(ts: i64, table: &Table, cells: impl Fn(usize) -> ValueRef<'v>, columns: &[usize]) -> (Vec<u8>, bool) {
+fn identify<'v>(
+    ts: i64,
+    table: &Table,
+    cells: impl Fn(usize) -> ValueRef<'v>,
+    columns: &[usize],
+) -> (Vec<u8>, bool) {
     let mut bytes = ts.to_be_bytes().to_vec();
     let name = columns.iter().position(|&at| table.values[at].name == IDENTITY);
     if let Some(id) = name.map(&cells)
@@ -110,7 +117,8 @@ impl Writer<'_> {
             let stored = if is_new { StoredTicks::default() } else { self.read_ticks(series, ts[start])? };
             let mut next = stored.next;
             for row in start..end {
-                let (key, is_named) = identify(ts[row], batch.table, |column| batch.cell(row, column), &self.stored().present);
+                let (key, is_named) =
+                    identify(ts[row], batch.table, |column| batch.cell(row, column), &self.stored().present);
                 let had = stored.counts.get(&key).copied().unwrap_or(0);
                 let came = seen.entry(key).or_insert(0);
                 *came += 1;

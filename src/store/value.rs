@@ -15,7 +15,9 @@ impl rusqlite::ToSql for Bind<'_> {
             ValueRef::Null => ToSqlOutput::Owned(SqlValue::Null),
             ValueRef::Text(text) => ToSqlOutput::Borrowed(SqlRef::Text(text.as_bytes())),
             ValueRef::Double(number) => ToSqlOutput::Owned(SqlValue::Real(number)),
-            ValueRef::Bigint(number) | ValueRef::Timestamp(number) => ToSqlOutput::Owned(SqlValue::Integer(number)),
+            ValueRef::Bigint(number) | ValueRef::Timestamp(number) => {
+                ToSqlOutput::Owned(SqlValue::Integer(number))
+            }
             ValueRef::Boolean(flag) => ToSqlOutput::Owned(SqlValue::Integer(i64::from(flag))),
             ValueRef::Date(days) => ToSqlOutput::Owned(SqlValue::Integer(i64::from(days))),
         })

@@ -27,7 +27,9 @@ const MAX_PARAMETERS: usize = 32_766;
 impl Store {
     /// Starts a transaction; waits for another writer.
     pub fn begin(&mut self) -> Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|err| open::explain(err.into(), &self.root))?;
+        self.connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(|err| open::explain(err.into(), &self.root))?;
         self.is_changed = false;
         if self.read_data_version()? != self.data_version {
             self.reload()?;
@@ -51,14 +53,14 @@ impl Store {
 
     /// Takes back what the transaction did.
     pub fn rollback(&mut self) -> Result<()> {
-        // What the transaction added to the catalogue is gone with it; the next one reads it again.
-        self.data_version = -1;
+        // A full disk has rolled back already.
         if self.is_in_transaction() {
             self.connection
                 .execute_batch("ROLLBACK")
                 .with_context(|| format!("cannot roll back in store '{}'", self.root.display()))?;
         }
-        Ok(())
+        // What the transaction added to the catalogue is gone with it.
+        self.reload()
     }
 
     /// Makes sure that the table exists with at least the columns of `table`; within a transaction.
@@ -77,7 +79,8 @@ impl Store {
         let cannot = || format!("cannot write to table '{name}'");
         let Self { connection, catalog, series, .. } = self;
         let stored = catalog.get(&name).with_context(|| format!("table '{name}' is not defined"))?;
-        let (numbers, is_new) = series.intern(connection, &stored.table, frame.keys()).with_context(cannot)?;
+        let (numbers, is_new) =
+            series.intern(connection, &stored.table, frame.keys()).with_context(cannot)?;
         input.series.extend(&numbers);
         let missing = missing_columns(stored, &frame);
         if !missing.is_empty() {
@@ -111,7 +114,9 @@ fn missing_columns(stored: &Stored, frame: &Frame) -> Vec<usize> {
             let default = stored.table.values[at].default.as_ref();
             frame.cells(at).is_some_and(|cells| {
                 !cells.is_all_null()
-                    && (0..frame.len()).map(|row| cells.get(row)).any(|cell| cell != ValueRef::Null && cell != default)
+                    && (0..frame.len())
+                        .map(|row| cells.get(row))
+                        .any(|cell| cell != ValueRef::Null && cell != default)
             })
         })
         .collect()
@@ -155,8 +160,10 @@ impl<'c> Writer<'c> {
             connection,
             stored,
             new: Vec::new(),
+            // FAIL, not the default ABORT: that keeps a copy of every page a statement touches, to undo a
+            // statement of which some rows went in. Here the whole transaction is taken back.
             insert: format!(
-                "INSERT INTO {} ({key}{}) VALUES ",
+                "INSERT OR FAIL INTO {} ({key}{}) VALUES ",
                 quoted(&stored.table.name, "_rows"),
                 stored.value_list()
             ),
@@ -199,7 +206,13 @@ impl<'c> Writer<'c> {
     }
 
     /// Compares rows with the stored ones; reads a range where it is dense and row by row where it is not.
-    fn compare(&self, series: i64, batch: &Batch<'_>, rows: &[usize], rule: OnConflict) -> Result<Vec<Verdict>> {
+    fn compare(
+        &self,
+        series: i64,
+        batch: &Batch<'_>,
+        rows: &[usize],
+        rule: OnConflict,
+    ) -> Result<Vec<Verdict>> {
         let ts = batch.frame.ts();
         let mut verdicts: Vec<Verdict> = rows.iter().map(|_| Verdict::New).collect();
         let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(verdicts) };
@@ -224,7 +237,8 @@ impl<'c> Writer<'c> {
             }
         }
         if read_rows == limit {
-            let mut single = self.prepare(&format!("SELECT ts{values} FROM {table} WHERE series = ?1 AND ts = ?2"))?;
+            let mut single =
+                self.prepare(&format!("SELECT ts{values} FROM {table} WHERE series = ?1 AND ts = ?2"))?;
             for at in at..rows.len() {
                 if let Some(row) = single.query((series, ts[rows[at]]))?.next()? {
                     verdicts[at] = self.judge(batch, rows[at], row, rule)?;
@@ -234,7 +248,13 @@ impl<'c> Writer<'c> {
         Ok(verdicts)
     }
 
-    fn judge(&self, batch: &Batch<'_>, at: usize, row: &rusqlite::Row<'_>, rule: OnConflict) -> Result<Verdict> {
+    fn judge(
+        &self,
+        batch: &Batch<'_>,
+        at: usize,
+        row: &rusqlite::Row<'_>,
+        rule: OnConflict,
+    ) -> Result<Verdict> {
         if rule == OnConflict::Ignore {
             return Ok(Verdict::Same);
         }
@@ -246,13 +266,15 @@ impl<'c> Writer<'c> {
             let differs = old != new && (rule == OnConflict::Replace || new != ValueRef::Null);
             if differs && rule == OnConflict::Fail {
                 let name = &values[self.stored.present[column]].name;
-                bail!(Failure::new(format!(
-                    "{}: the input has {name} {}, the store {}",
-                    batch.name_row(at),
-                    show(new),
-                    show(old)
-                ))
-                .hint("`--on-conflict keep-known` takes the new values"));
+                bail!(
+                    Failure::new(format!(
+                        "{}: the input has {name} {}, the store {}",
+                        batch.name_row(at),
+                        show(new),
+                        show(old)
+                    ))
+                    .hint("`--on-conflict keep-known` takes the new values")
+                );
             }
             is_changed |= differs;
         }

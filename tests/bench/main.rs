@@ -4,7 +4,12 @@
 //! often each command runs, `--csv` prints `date,commit,machine,bench,rows,median_ns,bytes` lines instead of
 //! the table. The programs run in turn (A B C A B C …) and the median counts. sqlite3 takes part if it is
 //! installed, duckdb if it is on the PATH or beside the interpreter that BARN_TEST_PYTHON names.
-#![allow(clippy::print_stdout, clippy::disallowed_methods, clippy::unwrap_used, reason = "a benchmark is a program of its own")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "a benchmark is a program of its own"
+)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -71,7 +76,13 @@ impl Suite {
     }
 
     /// Runs commands in turn; `before` prepares a folder for each run.
-    fn measure(&mut self, bench: &'static str, rows: usize, commands: Vec<(&str, Command)>, before: impl Fn()) {
+    fn measure(
+        &mut self,
+        bench: &'static str,
+        rows: usize,
+        commands: Vec<(&str, Command)>,
+        before: impl Fn(),
+    ) {
         if !self.wants(bench) {
             return;
         }
@@ -149,10 +160,14 @@ impl Suite {
         let folder = self.folder.path().to_owned();
         clear(&folder);
         fs::write(self.path("minutes.csv"), minutes()).unwrap();
-        run_once(&mut barn(&folder, &["-q", "store", "bars", "minutes.csv", "--set", "source=x", "--set", "timeframe=1m"]));
+        run_once(&mut barn(
+            &folder,
+            &["-q", "store", "bars", "minutes.csv", "--set", "source=x", "--set", "timeframe=1m"],
+        ));
         let ask = |sql: &str| ("barn", barn(&folder, &["query", "--format", "csv", sql]));
         let columns = "SELECT symbol, ts, open, high, low, close, volume FROM bars";
-        let aggregate = "SELECT symbol, avg(close), max(high), min(low), sum(volume) FROM bars GROUP BY symbol";
+        let aggregate =
+            "SELECT symbol, avg(close), max(high), min(low), sum(volume) FROM bars GROUP BY symbol";
         self.measure("aggregate", rows, vec![ask(aggregate)], || {});
         self.measure("csv out", rows, vec![ask(columns)], || {});
         let ordered = format!("{columns} ORDER BY source, symbol, timeframe, ts");
@@ -173,7 +188,11 @@ impl Suite {
             for figure in &line.figures {
                 let wall = figure.wall.as_secs_f64();
                 #[allow(clippy::cast_precision_loss, reason = "a figure with two digits")]
-                let rate = if line.rows == 0 { String::new() } else { format!("{:.2} M", line.rows as f64 / wall / 1e6) };
+                let rate = if line.rows == 0 {
+                    String::new()
+                } else {
+                    format!("{:.2} M", line.rows as f64 / wall / 1e6)
+                };
                 println!(
                     "| {} | {} | {:.1} ms | {rate} | {:.0} | {:.2}x |",
                     line.bench,
@@ -199,7 +218,12 @@ impl Suite {
         for line in &self.lines {
             for figure in &line.figures {
                 let name = format!("{} ({})", line.bench, figure.program);
-                println!("{date},{commit},{machine},\"{name}\",{},{},{}", line.rows, figure.wall.as_nanos(), line.bytes);
+                println!(
+                    "{date},{commit},{machine},\"{name}\",{},{},{}",
+                    line.rows,
+                    figure.wall.as_nanos(),
+                    line.bytes
+                );
             }
         }
     }
@@ -303,7 +327,8 @@ fn daily() -> String {
 
 /// Minute bars of many symbols, sorted by symbol and time.
 fn minutes() -> String {
-    let times: Vec<String> = (0..MINUTES as i64).map(|minute| (1_700_000_000 + minute * 60).to_string()).collect();
+    let times: Vec<String> =
+        (0..MINUTES as i64).map(|minute| (1_700_000_000 + minute * 60).to_string()).collect();
     let mut text = "ts,symbol,open,high,low,close,volume\n".to_owned();
     bars(MANY_SYMBOLS, &times, &mut text, |text, time, symbol, prices| {
         writeln!(text, "{time},S{symbol:03},{prices}").unwrap();
@@ -318,10 +343,16 @@ fn bars(symbols: usize, times: &[String], text: &mut String, row: impl Fn(&mut S
         for time in times {
             price = (price + random.below(201)).saturating_sub(100).max(100);
             let (open, close) = (price + random.below(60), price + random.below(60));
-            let (high, low) = (open.max(close) + random.below(40), open.min(close).saturating_sub(random.below(40)));
+            let (high, low) =
+                (open.max(close) + random.below(40), open.min(close).saturating_sub(random.below(40)));
             let cents = |cents: u64| format!("{}.{:02}", cents / 100, cents % 100);
             let volume = 100_000 + random.below(9_000_000);
-            row(text, time, symbol, &format!("{},{},{},{},{volume}", cents(open), cents(high), cents(low), cents(close)));
+            row(
+                text,
+                time,
+                symbol,
+                &format!("{},{},{},{},{volume}", cents(open), cents(high), cents(low), cents(close)),
+            );
         }
     }
 }

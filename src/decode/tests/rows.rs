@@ -179,7 +179,7 @@ fn hostile_bytes_do_not_panic() {
         "ts,close\n\"2024-01-01,1\n2,3\n".to_owned(),
         format!("ts,close\n2024-01-01,{}\n", "9".repeat(100_000)),
         format!("ts,close\n{}", ",".repeat(100_000)),
-        format!("{}\n1", (0..10_000).map(|at| format!("c{at},")).collect::<String>() + "ts"),
+        (0..10_000).map(|at| format!("c{at}")).collect::<Vec<_>>().join(",") + ",ts\n1",
         "ts,close\n2024-01-01,1e99999999999999999999\n".to_owned(),
         "ts\n999999999999999999999999999999\n".to_owned(),
         "{\"ts\":{\"a\":[".repeat(10_000),

@@ -3,6 +3,7 @@
 mod bucket;
 mod epoch;
 mod extreme;
+mod sliding;
 mod strftime;
 mod width;
 
@@ -17,7 +18,7 @@ pub(super) fn register(context: &SessionContext) {
     for function in [bucket::time_bucket(), epoch::epoch(), epoch::epoch_ms(), strftime::strftime()] {
         context.register_udf(function);
     }
-    for function in extreme::all() {
+    for function in extreme::all().into_iter().chain(sliding::all()) {
         context.register_udaf(function);
     }
 }

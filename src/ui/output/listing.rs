@@ -20,7 +20,10 @@ pub struct Listing {
 impl Listing {
     /// An empty list.
     pub fn new(columns: &[(&str, ColumnType)]) -> Self {
-        Self { columns: columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect(), rows: Vec::new() }
+        Self {
+            columns: columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row; a value of another type than its column's, or a missing one, is shown as null.
