@@ -143,7 +143,9 @@ fn the_commands_of_the_readme_print_what_it_shows() {
         let pattern = Regex::new(&format!("(?s)^{}$", pattern.join("(.*\n)?"))).unwrap();
         let is_failure = example.printed.contains("error: ");
         done.check((code == Some(0)) != is_failure, &format!("exit code {code:?}"));
-        done.check(pattern.is_match(&found), &difference(&expected, &found));
+        // Where the document shows nothing, it is enough that the command works.
+        let is_shown = !example.printed.trim().is_empty();
+        done.check(!is_shown || pattern.is_match(&found), &difference(&expected, &found));
     }
 }
 

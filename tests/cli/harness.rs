@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// How long a command may take; the slowest takes a few seconds, so only one that hangs is killed.
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// The same for commands that read the large real files.
-const LONG_TIMEOUT: Duration = Duration::from_mins(5);
+const LONG_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// A temporary folder with a `barn` to run in it.
 pub(crate) struct Sandbox {

