@@ -4,3 +4,4 @@ pub mod completions;
 pub mod info;
 pub mod query;
 pub mod store;
+mod tally;

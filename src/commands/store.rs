@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
+use super::tally::Tally;
 use crate::cli::Context;
 use crate::decode::Layout;
-use crate::error::{Failure, Kind, report};
+use crate::error::{Failure, Kind};
 use crate::fs;
-use crate::import::{Limits, MaxBad, Mode, NewColumns, Outcome, Progress, Request, Session, expand};
-use crate::model::{Counts, OnConflict, normalize};
+use crate::import::{Fields, Limits, MaxBad, Progress, Request, Session, Source, expand};
+use crate::model::{OnConflict, normalize};
 use crate::store::{CONFIG, Store};
-use crate::ui::figures;
 
 /// The largest layout that is read.
 const MAX_LAYOUT_BYTES: u64 = 1 << 20;
@@ -133,37 +133,12 @@ fn max_bad(text: &str) -> Result<MaxBad, String> {
     limit.ok_or_else(|| "expected a number of rows, or a share from 0% to 100%".to_owned())
 }
 
-/// What became of the whole command.
-#[derive(Default, serde::Serialize)]
-struct Report {
-    command: &'static str,
-    table: String,
-    #[serde(flatten)]
-    counts: Counts,
-    series: usize,
-    seconds: f64,
-    inputs: Vec<InputReport>,
-}
-
-/// What became of one file.
-#[derive(serde::Serialize)]
-struct InputReport {
-    name: String,
-    #[serde(flatten)]
-    counts: Counts,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    notes: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
 /// Runs the command.
 pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let started = Instant::now();
-    let sources = expand(&args.files)?;
-    let total = sources.iter().map(crate::import::Source::size).sum();
+    let mut tally = Tally::default();
+    let sources = open_all(&args.files, &mut tally)?;
+    let total = sources.iter().map(Source::size).sum();
     let request = request(&context.global.store, args)?;
     let dry = (args.dry_run && !context.global.store.exists()).then(tempfile::tempdir).transpose()?;
     let root = dry.as_ref().map_or(context.global.store.as_path(), tempfile::TempDir::path);
@@ -171,15 +146,9 @@ pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let progress = Progress::new(total);
     let rows = AtomicU64::new(0);
     let mut session = Session::new(&mut store, request, &context.stop, &progress, &rows)?;
-    let mut tally = Tally::default();
     let result = watch(context, &progress, &rows, || {
         for source in &sources {
-            let mut named = false;
-            let imported = session.import(source, &mut |name, result| {
-                named |= name == source.name();
-                tally.add(name, result);
-            });
-            match imported {
+            match session.import(source, &mut |name, result| tally.add(name, result)) {
                 Err(err) if context.is_stopped() => return Err(err),
                 Err(err) => tally.add(&source.name(), Err(err)),
                 Ok(()) => {}
@@ -189,10 +158,28 @@ pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     });
     drop(session);
     let closed = store.close();
-    context.timing(&[("writing", tally.writing)]);
-    let kind = tally.finish(context, args, started.elapsed())?;
+    context.timing(&[("writing", tally.writing())]);
+    let kind = tally.finish(context, &args.table, args.dry_run.into(), started.elapsed())?;
     result.and(closed)?;
     Ok(kind)
+}
+
+/// Finds the inputs. One that is not there is an error of its own beside others, and the whole error alone.
+fn open_all(files: &[String], tally: &mut Tally) -> Result<Vec<Source>> {
+    if let [file] = files {
+        return expand(std::slice::from_ref(file));
+    }
+    if files.iter().filter(|file| *file == "-").count() > 1 {
+        return Err(Failure::usage("cannot read stdin twice").into());
+    }
+    let mut sources = Vec::new();
+    for file in files {
+        match expand(std::slice::from_ref(file)) {
+            Ok(found) => sources.extend(found),
+            Err(err) => tally.add(file, Err(err)),
+        }
+    }
+    Ok(sources)
 }
 
 fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
@@ -229,10 +216,10 @@ fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
         layout,
         rule: args.on_conflict,
         limits: Limits { max_bad: args.max_bad, transaction_rows: args.transaction_rows },
-        new_columns: if args.add_columns { NewColumns::Add } else { NewColumns::Ignore },
+        unknown_fields: if args.add_columns { Fields::Add } else { Fields::Ignore },
         key,
         time: args.time.clone(),
-        mode: if args.dry_run { Mode::DryRun } else { Mode::Store },
+        mode: args.dry_run.into(),
     })
 }
 
@@ -287,122 +274,4 @@ fn watch<T>(context: &Context, progress: &Progress, rows: &AtomicU64, work: impl
         watcher.thread().unpark();
         result
     })
-}
-
-/// Adds up what became of the inputs.
-#[derive(Default)]
-struct Tally {
-    counts: Counts,
-    series: HashSet<i64>,
-    inputs: Vec<InputReport>,
-    errors: Vec<anyhow::Error>,
-    writing: Duration,
-}
-
-impl Tally {
-    fn add(&mut self, name: &str, result: Result<Outcome>) {
-        let mut input = InputReport {
-            name: name.to_owned(),
-            counts: Counts::default(),
-            notes: Vec::new(),
-            warnings: Vec::new(),
-            error: None,
-        };
-        match result {
-            Ok(outcome) => {
-                self.counts += outcome.counts;
-                self.series.extend(outcome.series);
-                self.writing += outcome.writing;
-                input.counts = outcome.counts;
-                input.notes = outcome.notes;
-                input.warnings = outcome.warnings;
-            }
-            Err(err) => {
-                input.error = Some(report(&err));
-                self.errors.push(err);
-            }
-        }
-        self.inputs.push(input);
-    }
-
-    /// Says and reports what was done, and returns how the command ends.
-    fn finish(mut self, context: &Context, args: &StoreArgs, elapsed: Duration) -> Result<Option<Kind>> {
-        self.say_once(context, |input| &input.notes, crate::ui::Ui::note);
-        self.say_once(context, |input| &input.warnings, crate::ui::Ui::warning);
-        let inputs = self.inputs.len();
-        if self.errors.len() < inputs {
-            context.ui.summary(&self.summary(args, elapsed));
-        }
-        context.report(&Report {
-            command: "store",
-            table: args.table.clone(),
-            counts: self.counts,
-            series: self.series.len(),
-            seconds: elapsed.as_secs_f64(),
-            inputs: std::mem::take(&mut self.inputs),
-        })?;
-        match (self.errors.len(), inputs) {
-            (0, _) => Ok(None),
-            (1, 1) => Err(self.errors.remove(0)),
-            (failed, inputs) => {
-                self.errors.iter().for_each(|err| context.ui.error(err));
-                Ok(Some(if failed < inputs { Kind::Partial } else { Kind::Failed }))
-            }
-        }
-    }
-
-    /// Says a text that several inputs have in common once.
-    fn say_once(
-        &self,
-        context: &Context,
-        texts: impl Fn(&InputReport) -> &Vec<String>,
-        say: impl Fn(&crate::ui::Ui, &str),
-    ) {
-        let mut said: Vec<(&str, &str, u64)> = Vec::new();
-        for input in &self.inputs {
-            for text in texts(input) {
-                match said.iter_mut().find(|(other, _, _)| other == text) {
-                    Some((_, _, count)) => *count += 1,
-                    None => said.push((text, &input.name, 1)),
-                }
-            }
-        }
-        for (text, name, count) in said {
-            let others = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-            say(&context.ui, &format!("'{name}'{others}: {text}"));
-        }
-    }
-
-    fn summary(&self, args: &StoreArgs, elapsed: Duration) -> String {
-        let counts = &self.counts;
-        let verb = if args.dry_run { "would store into" } else { "stored into" };
-        let rate = if elapsed > Duration::from_millis(100) {
-            format!(" ({})", figures::rate(counts.read, elapsed))
-        } else {
-            String::new()
-        };
-        let text = format!(
-            "{verb} {}: {} read, {} in {}{rate}: ",
-            args.table,
-            figures::count(counts.read, "row"),
-            match self.series.len() {
-                1 => "1 series".to_owned(),
-                series => format!("{} series", figures::thousands(series as u64)),
-            },
-            figures::duration(elapsed)
-        );
-        let parts: Vec<String> = [
-            ("inserted", counts.inserted),
-            ("updated", counts.updated),
-            ("unchanged", counts.unchanged),
-            ("repeated", counts.repeated),
-            ("rejected", counts.rejected),
-            ("suspect", counts.suspect),
-        ]
-        .into_iter()
-        .filter(|(word, count)| *count > 0 || *word == "inserted")
-        .map(|(word, count)| format!("{} {word}", figures::thousands(count)))
-        .collect();
-        text + &parts.join(", ")
-    }
 }

@@ -298,7 +298,7 @@ impl<'p> Keys<'p> {
             self.plan.key.iter().map(|feed| key_value(feed, record)).collect();
         let key = SeriesKey(key?);
         let fresh =
-            u32::try_from(self.list.len()).map_err(|_many| "the block has too many series".to_owned())?;
+            u32::try_from(self.list.len()).map_err(|err| format!("the block has too many series: {err}"))?;
         let series = *self.by_value.entry(key.encode()).or_insert(fresh);
         if series == fresh {
             let timeframe = self.plan.key.iter().position(|feed| feed.column.name == timeframe::COLUMN);

@@ -72,6 +72,12 @@ impl ParquetFile {
         Ok(Self { file, metadata, columns, rows })
     }
 
+    /// Opens the file once more.
+    pub fn reopen(&self) -> Result<Self> {
+        let file = self.file.try_clone().context("cannot read the file")?;
+        Ok(Self { file, metadata: self.metadata.clone(), columns: self.columns.clone(), rows: self.rows })
+    }
+
     /// Returns the number of rows the file claims to have.
     pub fn rows(&self) -> usize {
         self.rows

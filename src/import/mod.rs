@@ -3,6 +3,7 @@
 
 mod archive;
 mod block;
+mod columns;
 mod elements;
 mod fingerprint;
 mod input;
@@ -17,5 +18,5 @@ mod writer;
 
 pub use input::{Source, expand};
 pub use progress::Progress;
-pub use session::{Mode, NewColumns, Outcome, Request, Session};
+pub use session::{Fields, Mode, Outcome, Request, Session};
 pub use writer::{Limits, MaxBad};

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::archive::{Content, Member, visit};
 use super::block::{BlockOptions, BlockReader, Cut, read_start};
+use super::columns::NewColumns;
 use super::fingerprint::{self, Fingerprint};
 use super::input::Source;
 use super::pipeline;
@@ -18,7 +19,7 @@ use crate::decode::{
 };
 use crate::error::{Failure, Kind};
 use crate::frame::ParquetFile;
-use crate::model::{Column, ColumnType, Counts, OnConflict, Table, nearest};
+use crate::model::{Column, Counts, OnConflict, Table, nearest};
 use crate::store::Store;
 
 /// Bytes of an input that decide its timeframe, and the types of a table made from it.
@@ -35,7 +36,7 @@ pub struct Request {
     /// When an input is refused, and when it is committed.
     pub limits: Limits,
     /// What happens to fields that the table has no column for.
-    pub new_columns: NewColumns,
+    pub unknown_fields: Fields,
     /// The fields that key a table which does not exist yet.
     pub key: Vec<String>,
     /// The field with the time of a table which does not exist yet.
@@ -46,7 +47,7 @@ pub struct Request {
 
 /// What happens to fields that the table has no column for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NewColumns {
+pub enum Fields {
     /// They are named once and left out.
     Ignore,
     /// They become columns.
@@ -60,6 +61,13 @@ pub enum Mode {
     Store,
     /// Rows are counted, and taken back.
     DryRun,
+}
+
+impl From<bool> for Mode {
+    /// Returns the mode for the flag `--dry-run`.
+    fn from(is_dry_run: bool) -> Self {
+        if is_dry_run { Self::DryRun } else { Self::Store }
+    }
 }
 
 /// What became of one input.
@@ -85,8 +93,8 @@ pub struct Session<'s> {
     pub(super) progress: &'s Progress,
     /// Rows written, for whoever watches.
     pub(super) rows: &'s AtomicU64,
-    /// Columns inferred by this import, whose types may still widen.
-    pub(super) inferred: Vec<Column>,
+    /// What the current input brings into the table.
+    pub(super) columns: NewColumns,
     /// When the transactions of the current source end.
     commit: Commit,
 }
@@ -107,7 +115,15 @@ impl<'s> Session<'s> {
             Some(_) if !request.key.is_empty() => check_key(store, &request),
             _ => Ok(()),
         }?;
-        Ok(Self { store, request, stop, progress, rows, inferred: Vec::new(), commit: Commit::ByRows })
+        Ok(Self {
+            store,
+            request,
+            stop,
+            progress,
+            rows,
+            columns: NewColumns::default(),
+            commit: Commit::ByRows,
+        })
     }
 
     /// Imports a file or stream, and every file inside an archive.
@@ -130,12 +146,13 @@ impl<'s> Session<'s> {
                     Err(err) if err.is::<Widen>() || self.is_stopped() => return Err(err),
                     result => each(&name, result),
                 }
+                self.columns.clear();
                 done += 1;
                 Ok(())
             });
             match visited {
                 Err(err) => match err.downcast::<Widen>() {
-                    Ok(widen) if source.path().is_some() => self.widen(&widen),
+                    Ok(widen) if source.path().is_some() => self.columns.widen(&widen.misfits),
                     Ok(widen) => bail!(
                         Failure::new(format!("cannot store '{}': {widen}", source.name()))
                             .hint("a file can be read again with a wider type, a stream can not")
@@ -149,15 +166,6 @@ impl<'s> Session<'s> {
 
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
-    }
-
-    /// Widens the columns that this import inferred too narrow.
-    fn widen(&mut self, widen: &Widen) {
-        for misfit in &widen.misfits {
-            if let Some(column) = self.inferred.iter_mut().find(|column| column.name == misfit.column) {
-                column.kind = misfit.needs;
-            }
-        }
     }
 
     fn member(&mut self, member: Member<'_>) -> Result<Outcome> {
@@ -187,13 +195,15 @@ impl<'s> Session<'s> {
         let mut reader = BlockReader::new(Box::new(Cursor::new(start).chain(stream)), options, self.stop)?;
         let mut head = Vec::new();
         extend_head(&mut reader, &mut head, 1)?;
+        refuse_stopped(Ok(()), self.stop)?;
         // What the first block does not settle, such as a timeframe or the order of day and month, the
         // whole head may.
-        let first = if self.needs_inference() { None } else { self.bind(format, file_name, &head).ok() };
+        let first = if self.brings_columns() { None } else { self.bind(format, file_name, &head).ok() };
         let decoder = if let Some(decoder) = first.filter(|decoder| !decoder.needs_timeframe()) {
             decoder
         } else {
             extend_head(&mut reader, &mut head, HEAD_BYTES)?;
+            refuse_stopped(Ok(()), self.stop)?;
             self.bind_whole(format, file_name, &head)?
         };
         self.run(name, &decoder, head, reader)
@@ -201,9 +211,14 @@ impl<'s> Session<'s> {
 
     /// Binds an input by all of its head, with the columns that it brings and the timeframe that it shows.
     fn bind_whole(&mut self, format: Format, file_name: &str, head: &[Block]) -> Result<Decoder> {
-        if self.needs_inference() {
-            let fields = infer(&self.request.layout, &Input { format, file_name, head })?;
-            self.infer(&fields);
+        if self.brings_columns() {
+            let mut fields = infer(&self.request.layout, &Input { format, file_name, head })?;
+            if self.store.table(&self.request.table).is_some() {
+                // Of a table that is there, only what no column takes is new.
+                let unknown = self.bind(format, file_name, head)?.unknown().to_vec();
+                fields.retain(|(header, _)| unknown.contains(header));
+            }
+            self.learn(&fields);
         }
         let mut decoder = self.bind(format, file_name, head)?;
         if decoder.needs_timeframe() {
@@ -230,8 +245,8 @@ impl<'s> Session<'s> {
     }
 
     /// Whether the input's own fields decide columns of the table.
-    fn needs_inference(&self) -> bool {
-        self.request.new_columns == NewColumns::Add || self.store.table(&self.request.table).is_none()
+    fn brings_columns(&self) -> bool {
+        self.request.unknown_fields == Fields::Add || self.store.table(&self.request.table).is_none()
     }
 
     fn run(
@@ -267,9 +282,13 @@ impl<'s> Session<'s> {
     fn parquet(&mut self, name: &str, file_name: &str, file: File) -> Result<Outcome> {
         let fingerprint = fingerprint::of_end(&file)?;
         let file = ParquetFile::of(file)?;
-        if self.needs_inference() {
-            let fields = infer_parquet(&self.request.layout, &file, file_name)?;
-            self.infer(&fields);
+        if self.brings_columns() {
+            let mut fields = infer_parquet(&self.request.layout, &file, file_name)?;
+            if let Some(table) = self.store.table(&self.request.table) {
+                let known = ParquetDecoder::bind(table, &self.request.layout, file.reopen()?, file_name)?;
+                fields.retain(|(header, _)| known.unknown().contains(header));
+            }
+            self.learn(&fields);
         }
         let mut decoder = ParquetDecoder::bind(&self.table()?, &self.request.layout, file, file_name)?;
         if decoder.needs_timeframe() {
@@ -298,68 +317,18 @@ impl<'s> Session<'s> {
         Decoder::bind(&self.table()?, &self.request.layout, &Input { format, file_name, head })
     }
 
-    /// Returns the table with the columns that this import adds.
+    /// Returns the table with the columns that the current input adds or widens.
     pub(super) fn table(&self) -> Result<Table> {
-        let mut table = match self.store.table(&self.request.table) {
+        let Request { table: name, key, .. } = &self.request;
+        let table = match self.store.table(name) {
             Some(table) => table.clone(),
-            None => self.new_table()?,
+            None => self.columns.new_table(name, key)?,
         };
-        for column in &self.inferred {
-            let is_key = table.key_index(&column.name).is_some();
-            if !is_key && table.value_index(&column.name).is_none() && column.name != "ts" {
-                table.values.push(column.clone());
-            }
-        }
-        Ok(table)
+        Ok(self.columns.apply(table))
     }
 
-    /// Returns the table that the key fields make; its columns are among the inferred ones.
-    fn new_table(&self) -> Result<Table> {
-        let mut key = Vec::new();
-        for name in &self.request.key {
-            let column = self.inferred.iter().find(|column| column.name == *name);
-            let column = column.with_context(|| {
-                Failure::usage(format!(
-                    "cannot make table '{}': its input has no field '{name}'",
-                    self.request.table
-                ))
-            })?;
-            key.push(Column { nullable: false, ..column.clone() });
-        }
-        let text = crate::model::TableText {
-            key: key.iter().map(|column| format!("{} {}", column.name, column.kind)).collect(),
-            ..crate::model::TableText::default()
-        };
-        Table::parse(&self.request.table, &text)
-            .map_err(|err| Failure::usage(format!("cannot make table: {err}")).into())
-    }
-
-    /// Adds the fields of an input to what is known of this import's columns.
-    fn infer(&mut self, fields: &[(String, Column)]) {
-        for (header, column) in fields {
-            match self.request.layout.fed_by(header).as_slice() {
-                [] => self.know(column.clone()),
-                names => {
-                    for name in names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>() {
-                        self.know(Column { name, ..column.clone() });
-                    }
-                }
-            }
-        }
-        // What the layout or a flag gives to every row of an input is text.
-        for name in self.request.layout.set.keys().cloned().collect::<Vec<_>>() {
-            self.know(Column::value(&name, ColumnType::Text));
-        }
-    }
-
-    fn know(&mut self, column: Column) {
-        let table = self.store.table(&self.request.table);
-        let is_known = column.name == "ts"
-            || self.inferred.iter().any(|other| other.name == column.name)
-            || table.is_some_and(|table| table.columns().iter().any(|other| other.name == column.name));
-        if !is_known {
-            self.inferred.push(column);
-        }
+    fn learn(&mut self, fields: &[(String, Column)]) {
+        self.columns.learn(&self.request.layout, fields, self.store.table(&self.request.table));
     }
 }
 

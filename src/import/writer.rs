@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::session::{Mode, Outcome, Session, interrupted};
+use super::session::{Fields, Mode, Outcome, Session, interrupted};
 use crate::decode::{Decoded, Misfit};
 use crate::error::{Failure, visible};
 use crate::model::{Counts, Reject, Table};
@@ -145,17 +145,14 @@ impl<'a, 's> Writer<'a, 's> {
         if is_due { self.commit() } else { Ok(()) }
     }
 
-    /// An input that is still one transaction starts again with wider columns, if they are its own.
+    /// An input that is still one transaction starts again with wider columns, where that helps.
     fn refuse_misfits(&self, misfits: &[Misfit]) -> Result<()> {
-        let own: Vec<_> = misfits
-            .iter()
-            .filter(|misfit| self.session.inferred.iter().any(|column| column.name == misfit.column))
-            .cloned()
-            .collect();
-        if own.is_empty() || self.committed.read > 0 {
+        let may_change_table = self.session.request.unknown_fields == Fields::Add;
+        let misfits = self.session.columns.can_widen(misfits, may_change_table);
+        if misfits.is_empty() || self.committed.read > 0 {
             return Ok(());
         }
-        Err(Widen { misfits: own }.into())
+        Err(Widen { misfits }.into())
     }
 
     fn commit(&mut self) -> Result<()> {

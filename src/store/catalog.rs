@@ -94,14 +94,13 @@ impl Catalog {
             {
                 return Ok(());
             }
-            Some(stored) => {
-                let known = stored.exists.then_some(&stored.table);
-                let table = match known {
-                    Some(known) => extend(known.clone(), Some(table))?,
-                    None => table.clone(),
-                };
-                Stored { table, ..stored.clone() }
+            Some(stored) if stored.exists => {
+                let mut stored = stored.clone();
+                stored.widen(connection, table)?;
+                stored.table = extend(stored.table, Some(table))?;
+                stored
             }
+            Some(stored) => Stored { table: table.clone(), ..stored.clone() },
             None => Stored { table: table.clone(), exists: false, present: Vec::new() },
         };
         let stored = stored.create(connection)?;
@@ -125,7 +124,7 @@ impl Catalog {
                 quoted(name, "_rows"),
                 quoted(&column.name, ""),
                 sqlite_type(column.kind),
-                if column.default == Value::Boolean(true) { " DEFAULT 1" } else { "" },
+                default(column),
             ))?;
             stored.present.push(place);
         }
@@ -205,6 +204,69 @@ impl Stored {
         Ok(self)
     }
 
+    /// Turns whole numbers into doubles where `wanted` has the column so.
+    ///
+    /// Fails where a stored number would lose a digit.
+    fn widen(&mut self, connection: &Connection, wanted: &Table) -> Result<()> {
+        for at in 0..self.table.values.len() {
+            let column = &self.table.values[at];
+            let is_wider = column.kind == ColumnType::Bigint
+                && wanted
+                    .values
+                    .iter()
+                    .any(|other| other.name == column.name && other.kind == ColumnType::Double);
+            if !is_wider {
+                continue;
+            }
+            if self.present.contains(&at) {
+                self.refuse_inexact(connection, &column.name)?;
+            }
+            self.table.values[at].kind = ColumnType::Double;
+            if self.present.contains(&at) {
+                connection
+                    .execute_batch(&self.rebuild())
+                    .with_context(|| format!("cannot widen column '{}'", self.table.values[at].name))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse_inexact(&self, connection: &Connection, column: &str) -> Result<()> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM {} WHERE abs({}) > 9007199254740992)",
+            quoted(&self.table.name, "_rows"),
+            quoted(column, "")
+        );
+        let is_inexact: bool = connection.query_row(&sql, [], |row| row.get(0))?;
+        if is_inexact {
+            bail!("cannot turn column '{column}' into doubles: it has whole numbers beyond 2^53");
+        }
+        Ok(())
+    }
+
+    /// Returns the statements that copy `T_rows` into columns of the types that they now have.
+    fn rebuild(&self) -> String {
+        let columns: Vec<_> = self
+            .present
+            .iter()
+            .map(|&at| &self.table.values[at])
+            .map(|column| {
+                format!(", {} {}{}", quoted(&column.name, ""), sqlite_type(column.kind), default(column))
+            })
+            .collect();
+        let (view, rows, old) = (
+            quoted(&self.table.name, "_hot"),
+            quoted(&self.table.name, "_rows"),
+            quoted(&self.table.name, "_old"),
+        );
+        format!(
+            "DROP VIEW {view}; ALTER TABLE {rows} RENAME TO {old}; {};
+             INSERT INTO {rows} SELECT * FROM {old}; DROP TABLE {old}; {}",
+            self.rows_schema(&columns.concat()),
+            self.view()
+        )
+    }
+
     fn schema(&self) -> String {
         let keys: Vec<_> = self
             .table
@@ -215,15 +277,22 @@ impl Stored {
                 format!("{} {}{null}", quoted(&column.name, ""), sqlite_type(column.kind))
             })
             .collect();
-        let (seq, seq_key) = if self.table.ticks { (", seq INTEGER NOT NULL", ", seq") } else { ("", "") };
         format!(
-            "CREATE TABLE {series} ({id} INTEGER NOT NULL PRIMARY KEY, {ENCODED} BLOB NOT NULL UNIQUE, {keys}) STRICT;
-             CREATE TABLE {rows} (series INTEGER NOT NULL, ts INTEGER NOT NULL{seq}, PRIMARY KEY (series, ts{seq_key}))
-             STRICT, WITHOUT ROWID;",
+            "CREATE TABLE {series} ({id} INTEGER NOT NULL PRIMARY KEY, {ENCODED} BLOB NOT NULL UNIQUE, {keys}) STRICT; {}",
+            self.rows_schema(""),
             series = quoted(&self.table.name, "_series"),
             id = id_column(&self.table),
             keys = keys.join(", "),
-            rows = quoted(&self.table.name, "_rows"),
+        )
+    }
+
+    fn rows_schema(&self, values: &str) -> String {
+        let seq = if self.table.ticks { ", seq INTEGER NOT NULL" } else { "" };
+        format!(
+            "CREATE TABLE {} (series INTEGER NOT NULL, ts INTEGER NOT NULL{seq}{values}, PRIMARY KEY ({}))
+             STRICT, WITHOUT ROWID",
+            quoted(&self.table.name, "_rows"),
+            self.row_key(),
         )
     }
 
@@ -274,6 +343,10 @@ pub(super) fn id_column(table: &Table) -> &'static str {
 /// Returns a name quoted for SQL; names are validated, the quotes are a second line of defence.
 pub(super) fn quoted(name: &str, suffix: &str) -> String {
     format!("\"{}{suffix}\"", name.replace('"', "\"\""))
+}
+
+fn default(column: &Column) -> &'static str {
+    if column.default == Value::Boolean(true) { " DEFAULT 1" } else { "" }
 }
 
 fn sqlite_type(kind: ColumnType) -> &'static str {

@@ -107,7 +107,9 @@ fn prepare_reader(connection: &Connection) -> Result<()> {
 
 /// Refuses a database of another program and a store of a newer barn.
 fn check_owner(connection: &Connection) -> Result<()> {
-    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    // One transaction, so that a store that another process is making is seen before or after.
+    let transaction = connection.unchecked_transaction()?;
+    let id: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = user_version(connection)?;
     if id != APPLICATION_ID {
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
