@@ -1,0 +1,123 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_barn_global_optspecs
+    string join \n store= q/quiet v/verbose color= report= timing h/help V/version
+end
+
+function __fish_barn_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_barn_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_barn_using_subcommand
+    set -l cmd (__fish_barn_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c barn -n "__fish_barn_needs_command" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_needs_command" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_needs_command" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_needs_command" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_needs_command" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_needs_command" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_needs_command" -s h -l help -d 'Print help'
+complete -c barn -n "__fish_barn_needs_command" -s V -l version -d 'Print version'
+complete -c barn -n "__fish_barn_needs_command" -f -a "store" -d 'Store files or a stream in a table'
+complete -c barn -n "__fish_barn_needs_command" -f -a "query" -d 'Ask SQL of the store'
+complete -c barn -n "__fish_barn_needs_command" -f -a "info" -d 'Show what the store has'
+complete -c barn -n "__fish_barn_needs_command" -f -a "completions" -d 'Print the completions of a shell, or the man page'
+complete -c barn -n "__fish_barn_using_subcommand store" -l format -d 'Format of the input, instead of what its content says' -r -f -a "auto\t''
+csv\t''
+tsv\t''
+ndjson\t''
+json\t''
+parquet\t''"
+complete -c barn -n "__fish_barn_using_subcommand store" -l root -d 'Where the records of a JSON document are, such as chart.result' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l as -d 'Layout: a TOML file, or the name of a [layout.NAME] in barn.toml' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l columns -d 'Names of the fields of files without a header' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l time-format -d 'Form of the times, such as %d/%m/%Y' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l tz -d 'Time zone of times without one, such as `America/New_York` [default: UTC]' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l map -d 'Take a column of the table from a field of the input' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l set -d 'Set a column to one value in every row' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l key -d 'Fields that name a series, for a table that does not exist yet' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l time -d 'Field with the time, for a table that does not exist yet' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l on-conflict -d 'What happens to a row whose key is stored already' -r -f -a "keep-known\t''
+replace\t''
+ignore\t''
+fail\t''"
+complete -c barn -n "__fish_barn_using_subcommand store" -l max-bad -d 'Rows of a transaction that may be rejected: a number, or a share such as 1%' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l transaction-rows -d 'Rows after which a transaction ends' -r
+complete -c barn -n "__fish_barn_using_subcommand store" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand store" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand store" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand store" -l symbol-from-name -d 'Take the symbol from the name of the file'
+complete -c barn -n "__fish_barn_using_subcommand store" -l add-columns -d 'Add fields that the table has no column for'
+complete -c barn -n "__fish_barn_using_subcommand store" -l dry-run -d 'Say what would be stored, and store nothing'
+complete -c barn -n "__fish_barn_using_subcommand store" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand store" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand store" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand store" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand query" -l file -d 'Read the SQL from a file; of several statements the last result is printed' -r -F
+complete -c barn -n "__fish_barn_using_subcommand query" -l with -d 'Put a CSV, NDJSON or Parquet file beside the tables' -r
+complete -c barn -n "__fish_barn_using_subcommand query" -l memory -d 'Memory the query may use before it spills to disk, such as 2GiB' -r
+complete -c barn -n "__fish_barn_using_subcommand query" -l format -d 'Format of the result [default: by the name of the output, else table on a terminal, else csv]' -r -f -a "table\t''
+csv\t''
+tsv\t''
+json\t''
+ndjson\t''
+parquet\t''
+arrow\t''
+markdown\t''"
+complete -c barn -n "__fish_barn_using_subcommand query" -s o -l output -d 'Write the result to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand query" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand query" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand query" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand query" -l explain -d 'Show the plan instead of the result'
+complete -c barn -n "__fish_barn_using_subcommand query" -l no-cache -d 'Compute the result even where a stored one is there'
+complete -c barn -n "__fish_barn_using_subcommand query" -s f -l force -d 'Replace the output file if it exists'
+complete -c barn -n "__fish_barn_using_subcommand query" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand query" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand query" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand query" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand info" -l format -d 'Format of the list [default: table on a terminal, else csv]' -r -f -a "table\t''
+csv\t''
+tsv\t''
+json\t''
+ndjson\t''
+parquet\t''
+arrow\t''
+markdown\t''"
+complete -c barn -n "__fish_barn_using_subcommand info" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand info" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand info" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand info" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand info" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand info" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand info" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand completions" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand completions" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand completions" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand completions" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand completions" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand completions" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
