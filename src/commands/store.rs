@@ -162,7 +162,7 @@ struct InputReport {
 /// Runs the command.
 pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let started = Instant::now();
-    let sources = expand(&args.files)?;
+    let sources = expand(&args.files, &context.stop)?;
     let total = sources.iter().map(crate::import::Source::size).sum();
     let request = request(&context.global.store, args)?;
     let dry = (args.dry_run && !context.global.store.exists()).then(tempfile::tempdir).transpose()?;
