@@ -1,7 +1,9 @@
 //! Archives made here, whole, cut at every length, and hostile.
 #![allow(clippy::disallowed_methods, reason = "tests make the files that are read")]
 
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::import::expand;
@@ -62,7 +64,7 @@ fn read(file: &str, bytes: &[u8]) -> Result<Vec<(String, String)>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(file);
     std::fs::write(&path, bytes)?;
-    let sources = expand(&[path.display().to_string()], &std::sync::Arc::default())?;
+    let sources = expand(&[path.display().to_string()], &Arc::default())?;
     let progress = Progress::new(sources[0].size());
     let mut found = Vec::new();
     visit(&sources[0], &progress, &mut |member| {
@@ -101,7 +103,7 @@ fn read_pipe(bytes: &[u8]) -> Result<Vec<String>> {
 }
 
 fn fails(file: &str, bytes: &[u8]) -> String {
-    crate::error::report(&read(file, bytes).unwrap_err())
+    error::report(&read(file, bytes).unwrap_err())
 }
 
 fn pair(name: &str) -> (String, String) {
@@ -255,10 +257,8 @@ fn what_is_wrong_in_an_inner_archive_is_refused_by_name() {
         assert!(error.contains("x:in:a.csv': it is encrypted"), "{error}");
     }
     let mut twins = zip(&[("a.csv", rows), ("b.csv", rows)]);
-    for at in 0..twins.len() - 4 {
-        if twins[at..].starts_with(b"b.csv") {
-            twins[at] = b'a';
-        }
+    while let Some(at) = twins.windows(5).position(|bytes| bytes == b"b.csv") {
+        twins[at] = b'a';
     }
     for bytes in outer(&twins) {
         let error = fails("x", &bytes);
@@ -339,4 +339,14 @@ fn what_unpacks_beyond_measure_is_refused() {
         assert!(bytes.len() * 1000 < zeros.len(), "{}", bytes.len());
         assert!(fails("bomb", &bytes).contains("it unpacks to more than 1000 times its size"));
     }
+}
+
+#[test]
+fn a_stopped_stream_is_an_interruption_whatever_it_looked_like() {
+    let stop = Arc::new(AtomicBool::new(true));
+    let sources = expand(&["-".into()], &stop).unwrap();
+    let result = visit(&sources[0], &Progress::new(None), &mut |_| bail!("it is empty"));
+    let error = result.unwrap_err();
+    assert_eq!(exit_code(&error), error::Kind::Interrupted.code());
+    assert_eq!(error::report(&error), "error: interrupted\n  caused by: it is empty\n");
 }
