@@ -137,7 +137,7 @@ fn max_bad(text: &str) -> Result<MaxBad, String> {
 pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let started = Instant::now();
     let mut tally = Tally::default();
-    let sources = open_all(&args.files, &mut tally)?;
+    let sources = open_all(context, &args.files, &mut tally)?;
     let total = sources.iter().map(Source::size).sum();
     let request = request(&context.global.store, args)?;
     let dry = (args.dry_run && !context.global.store.exists()).then(tempfile::tempdir).transpose()?;
@@ -165,16 +165,16 @@ pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
 }
 
 /// Finds the inputs. One that is not there is an error of its own beside others, and the whole error alone.
-fn open_all(files: &[String], tally: &mut Tally) -> Result<Vec<Source>> {
+fn open_all(context: &Context, files: &[String], tally: &mut Tally) -> Result<Vec<Source>> {
     if let [file] = files {
-        return expand(std::slice::from_ref(file));
+        return expand(std::slice::from_ref(file), &context.stop);
     }
     if files.iter().filter(|file| *file == "-").count() > 1 {
         return Err(Failure::usage("cannot read stdin twice").into());
     }
     let mut sources = Vec::new();
     for file in files {
-        match expand(std::slice::from_ref(file)) {
+        match expand(std::slice::from_ref(file), &context.stop) {
             Ok(found) => sources.extend(found),
             Err(err) => tally.add(file, Err(err)),
         }

@@ -1,11 +1,12 @@
 //! The files in a source: itself, what is packed in it, or the members of an archive.
 //!
 //! What a file is, its content says and never its name. Members stream; only what must be read from its
-//! end and comes through a pipe is kept meanwhile, in a temporary file without a name.
+//! end is kept meanwhile: what comes through a pipe in a temporary file without a name, a zip that is
+//! itself a member in memory.
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 
 use anyhow::{Context as _, Error, Result, bail};
 use zip::ZipArchive;
@@ -14,11 +15,19 @@ use zip::result::ZipError;
 use super::input::{Opened, Source};
 use super::progress::{Meter, Metered, Progress};
 use super::unpack::{Bounded, Exact, Explained, Kind, Watched, cut_off, explain, sniff, unpack};
-use crate::error::Failure;
+use crate::error::{self, Failure, exit_code};
+
+/// Archives around a file, at most.
+const DEEPEST: usize = 2;
+
+/// The largest zip that is read as a member of another archive. Its directory stands at its end, and without
+/// it deleted files and links look like any other, and sizes may be missing, so all of it is held. The zips
+/// that vendors put in archives hold a day of a symbol; the largest seen has 3 MiB.
+const MAX_HELD_BYTES: u64 = 256 << 20;
 
 /// A file to read rows from.
 pub(super) struct Member<'a> {
-    /// The name to show, such as `x.zip:AAPL.csv`.
+    /// The name to show, such as `x.zip:AAPL.csv` or `x.tar.gz:in/y.zip:AAPL.csv`.
     pub name: String,
     /// The last component of its path.
     pub file_name: String,
@@ -36,8 +45,8 @@ pub(super) enum Content<'a> {
 
 /// Calls `each` for every file in `source`.
 ///
-/// Folders, links, and hidden members of archives are passed over. An archive in an archive is refused,
-/// and so is what unpacks to over 1,000 times its size and 100 MiB.
+/// Folders, links, and hidden members of archives are passed over. Archives may hold archives, but these no
+/// further ones; what unpacks to over 1,000 times its size and 100 MiB is refused.
 pub(super) fn visit(
     source: &Source,
     progress: &Progress,
@@ -46,23 +55,28 @@ pub(super) fn visit(
     let meter = Meter::new(progress, source.size());
     let given = Given::default();
     let mut visit = Visit { meter: &meter, given: &given, each };
-    match source.open()? {
-        Opened::File(file) => visit.file(source, file)?,
-        Opened::Stream(reader) => {
-            let reader = Box::new(Metered::new(reader, &meter));
-            visit.item(Item::top(source, reader))?;
+    let visited = match source.open()? {
+        Opened::File(file) => visit.file(source, file),
+        Opened::Stream(reader) => visit.item(Item::top(source, Box::new(Metered::new(reader, &meter)))),
+    };
+    match visited {
+        // A stream that is stopped ends early, whatever that was taken for.
+        Err(err) if source.is_stopped() && exit_code(&err) != error::Kind::Interrupted.code() => {
+            return Err(err.context(Failure::new("interrupted").kind(error::Kind::Interrupted)));
         }
+        visited => visited?,
     }
     meter.finish();
     Ok(())
 }
 
-/// The bytes that came out of each layer.
+/// The bytes that came out of each layer, by the number of archives around it.
+type Given = [Layer; DEEPEST + 1];
+
 #[derive(Default)]
-struct Given {
-    unpacked: Cell<u64>,
+struct Layer {
     members: Cell<u64>,
-    unpacked_members: Cell<u64>,
+    unpacked: Cell<u64>,
 }
 
 struct Visit<'v> {
@@ -76,27 +90,22 @@ struct Item<'a> {
     name: String,
     file_name: String,
     reader: Box<dyn Read + 'a>,
-    is_member: bool,
+    /// How many archives it lies in.
+    depth: usize,
     is_packed: bool,
 }
 
 impl<'a> Item<'a> {
     fn top(source: &Source, reader: Box<dyn Read + 'a>) -> Self {
-        Self {
-            name: source.name(),
-            file_name: source.file_name(),
-            reader,
-            is_member: false,
-            is_packed: false,
-        }
+        Self { name: source.name(), file_name: source.file_name(), reader, depth: 0, is_packed: false }
     }
 
-    fn member(archive: &str, path: &str, reader: Box<dyn Read + 'a>) -> Self {
+    fn member((archive, depth): (&str, usize), path: &str, reader: Box<dyn Read + 'a>) -> Self {
         Self {
             name: format!("{archive}:{path}"),
             file_name: components(path).last().unwrap_or(path).to_owned(),
             reader,
-            is_member: true,
+            depth: depth + 1,
             is_packed: false,
         }
     }
@@ -109,29 +118,32 @@ impl Visit<'_> {
         file.rewind().with_context(context)?;
         match kind {
             Kind::Parquet => self.parquet(source.name(), source.file_name(), file),
-            Kind::Zip => self.zip(&source.name(), BufReader::new(Metered::new(file, self.meter))),
+            Kind::Zip => self.zip(&source.name(), 0, BufReader::new(Metered::new(file, self.meter))),
             _ => self.item(Item::top(source, Box::new(Metered::new(file, self.meter)))),
         }
     }
 
     fn item(&mut self, item: Item<'_>) -> Result<()> {
-        let Item { name, file_name, reader, is_member, is_packed } = item;
+        let Item { name, file_name, reader, depth, is_packed } = item;
         let context = || format!("cannot read '{name}'");
         let (kind, reader) = sniff(reader).with_context(context)?;
         match kind {
             Kind::Plain => (self.each)(Member { name, file_name, content: Content::Stream(reader) }),
             Kind::Packed(codec) if !is_packed => {
-                let given = if is_member { &self.given.unpacked_members } else { &self.given.unpacked };
                 let reader = unpack(codec, reader).with_context(context)?;
-                let reader = Box::new(Bounded::new(reader, self.meter, given));
-                self.item(Item { name, file_name, reader, is_member, is_packed: true })
+                let reader = Box::new(Bounded::new(reader, self.meter, &self.given[depth].unpacked));
+                self.item(Item { name, file_name, reader, depth, is_packed: true })
             }
-            Kind::Tar if !is_member => self.tar(&name, reader),
-            Kind::Zip if !is_member => {
+            Kind::Tar if depth < DEEPEST => self.tar(&name, depth, reader),
+            Kind::Zip if depth == 0 => {
                 let file = spool(reader).with_context(context)?;
-                self.zip(&name, BufReader::new(file))
+                self.zip(&name, depth, BufReader::new(file))
             }
-            Kind::Parquet if !is_member && !is_packed => {
+            Kind::Zip if depth < DEEPEST => {
+                let bytes = hold(reader, MAX_HELD_BYTES).with_context(context)?;
+                self.zip(&name, depth, Cursor::new(bytes))
+            }
+            Kind::Parquet if depth == 0 && !is_packed => {
                 let file = spool(reader).with_context(context)?;
                 self.parquet(name, file_name, file)
             }
@@ -143,7 +155,7 @@ impl Visit<'_> {
         (self.each)(Member { name, file_name, content: Content::File(file) })
     }
 
-    fn tar(&mut self, name: &str, reader: Box<dyn Read + '_>) -> Result<()> {
+    fn tar(&mut self, name: &str, depth: usize, reader: Box<dyn Read + '_>) -> Result<()> {
         let context = || format!("cannot read '{name}'");
         let (reader, watch) = Watched::new(reader);
         let mut archive = tar::Archive::new(reader);
@@ -158,8 +170,8 @@ impl Visit<'_> {
             }
             let size = entry.size();
             let reader = Exact::new(Explained::new(entry, "tar"), size, "tar");
-            let reader = Box::new(Bounded::new(reader, self.meter, &self.given.members));
-            self.item(Item::member(name, &path, reader))?;
+            let reader = Box::new(Bounded::new(reader, self.meter, &self.given[depth + 1].members));
+            self.item(Item::member((name, depth), &path, reader))?;
         }
         if watch.ended.get() {
             return Err(cut_off("tar")).with_context(context);
@@ -169,7 +181,7 @@ impl Visit<'_> {
         Ok(())
     }
 
-    fn zip(&mut self, name: &str, reader: impl Read + Seek) -> Result<()> {
+    fn zip(&mut self, name: &str, depth: usize, reader: impl Read + Seek) -> Result<()> {
         let context = || format!("cannot read '{name}'");
         let mut archive = ZipArchive::new(reader).map_err(zip_error).with_context(context)?;
         if archive.index_for_name("[Content_Types].xml").is_some() {
@@ -191,8 +203,9 @@ impl Visit<'_> {
                 .by_index(index)
                 .map_err(zip_error)
                 .with_context(|| format!("cannot read '{name}:{path}'"))?;
-            let reader = Bounded::new(Explained::new(entry, "zip"), self.meter, &self.given.members);
-            self.item(Item::member(name, &path, Box::new(reader)))?;
+            let reader =
+                Bounded::new(Explained::new(entry, "zip"), self.meter, &self.given[depth + 1].members);
+            self.item(Item::member((name, depth), &path, Box::new(reader)))?;
         }
         Ok(())
     }
@@ -206,9 +219,22 @@ fn spool(mut reader: Box<dyn Read + '_>) -> io::Result<File> {
     Ok(file)
 }
 
+/// Keeps a member that must be read from its end, which may not touch the disk.
+fn hold(reader: Box<dyn Read + '_>, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(Failure::new(format!(
+            "it is a zip of over {} MiB in an archive, which must be unpacked first",
+            limit >> 20
+        ))));
+    }
+    Ok(bytes)
+}
+
 fn refuse(name: &str, kind: Kind) -> Error {
     let why = match kind {
-        Kind::Tar | Kind::Zip => "it is an archive in an archive, and only one level is unpacked",
+        Kind::Tar | Kind::Zip => "it is an archive in an archive in an archive, and only two are unpacked",
         Kind::Packed(_) => "it is packed twice, and only one level is unpacked",
         Kind::Parquet => "it is a Parquet file in an archive or packed, which must be unpacked first",
         Kind::CutOff => "it is cut off",

@@ -1,7 +1,9 @@
 //! Archives made here, whole, cut at every length, and hostile.
 #![allow(clippy::disallowed_methods, reason = "tests make the files that are read")]
 
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::import::expand;
@@ -62,7 +64,7 @@ fn read(file: &str, bytes: &[u8]) -> Result<Vec<(String, String)>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join(file);
     std::fs::write(&path, bytes)?;
-    let sources = expand(&[path.display().to_string()])?;
+    let sources = expand(&[path.display().to_string()], &Arc::default())?;
     let progress = Progress::new(sources[0].size());
     let mut found = Vec::new();
     visit(&sources[0], &progress, &mut |member| {
@@ -96,12 +98,12 @@ fn read_pipe(bytes: &[u8]) -> Result<Vec<String>> {
     let mut visit = Visit { meter: &meter, given: &given, each: &mut each };
     let reader = Box::new(Metered::new(bytes, &meter));
     let (name, file_name) = ("-".into(), "-".into());
-    visit.item(Item { name, file_name, reader, is_member: false, is_packed: false })?;
+    visit.item(Item { name, file_name, reader, depth: 0, is_packed: false })?;
     Ok(found)
 }
 
 fn fails(file: &str, bytes: &[u8]) -> String {
-    crate::error::report(&read(file, bytes).unwrap_err())
+    error::report(&read(file, bytes).unwrap_err())
 }
 
 fn pair(name: &str) -> (String, String) {
@@ -152,7 +154,7 @@ fn archives_give_their_visible_files() {
 }
 
 #[test]
-fn members_are_named_after_their_archive() {
+fn members_are_named_after_their_archives() {
     let (progress, given) = (Progress::new(None), Given::default());
     let meter = Meter::new(&progress, None);
     let mut names = Vec::new();
@@ -161,8 +163,51 @@ fn members_are_named_after_their_archive() {
         Ok(())
     };
     let mut visit = Visit { meter: &meter, given: &given, each: &mut each };
-    visit.zip("x.zip", Cursor::new(zip(&[("in/AAPL.csv", b"a")]))).unwrap();
-    assert_eq!(names, [("x.zip:in/AAPL.csv".to_owned(), "AAPL.csv".to_owned())]);
+    let inner = zip(&[("in/AAPL.csv", b"a")]);
+    visit.zip("x.zip", 0, Cursor::new(&inner)).unwrap();
+    visit.tar("x.tar", 0, Box::new(&*tar(&[("a/b.zip", &inner)]))).unwrap();
+    let name = |name: &str| (name.to_owned(), "AAPL.csv".to_owned());
+    assert_eq!(names, [name("x.zip:in/AAPL.csv"), name("x.tar:a/b.zip:in/AAPL.csv")]);
+}
+
+/// Returns every way of putting an archive of these members into an archive, between two plain files.
+fn nested(members: &[(&str, &[u8])]) -> Vec<Vec<u8>> {
+    let inner = [zip(members), tar(members), gzip(&tar(members)), gzip(&zip(members))];
+    let outer = |inner: &Vec<u8>| {
+        let rows = ROWS.as_bytes();
+        let members: &[(&str, &[u8])] = &[("0.csv", rows), ("inner", inner), ("z.csv", rows)];
+        [zip(members), tar(members), gzip(&tar(members))]
+    };
+    inner.iter().flat_map(outer).collect()
+}
+
+#[test]
+fn archives_in_archives_give_their_visible_files() {
+    let rows = ROWS.as_bytes();
+    let packed = gzip(rows);
+    for bytes in nested(&[("in/a.csv", rows), (".hidden/b.csv", rows), ("c.csv.gz", &packed)]) {
+        let found = read("x", &bytes).unwrap();
+        let inner = |name: &str| pair(&format!("x:inner:{name}"));
+        assert_eq!(found, [pair("x:0.csv"), pair("a.csv"), inner("c.csv.gz"), pair("x:z.csv")]);
+        assert_eq!(read_pipe(&bytes).unwrap(), [ROWS; 4]);
+    }
+}
+
+#[test]
+fn a_zip_of_unknown_sizes_in_a_tar_is_read() {
+    let mut writer = zip::ZipWriter::new_stream(Vec::new());
+    writer.start_file("a.csv", zip::write::SimpleFileOptions::default()).unwrap();
+    writer.write_all(ROWS.as_bytes()).unwrap();
+    let inner = writer.finish().unwrap().into_inner();
+    assert_eq!(read("x", &tar(&[("in.zip", &inner)])).unwrap(), [pair("x:in.zip:a.csv")]);
+}
+
+#[test]
+fn a_zip_that_is_too_large_to_hold_is_refused() {
+    let limit = 1 << 20;
+    assert_eq!(hold(Box::new(io::repeat(0).take(limit)), limit).unwrap().len() as u64, limit);
+    let error = hold(Box::new(io::repeat(0)), limit).unwrap_err().to_string();
+    assert_eq!(error, "it is a zip of over 1 MiB in an archive, which must be unpacked first");
 }
 
 #[test]
@@ -178,14 +223,55 @@ fn parquet_is_given_as_a_file() {
 
 #[test]
 fn what_lies_too_deep_is_refused_by_name() {
-    let inner = zip(&[("a.csv", b"a")]);
-    for bytes in [zip(&[("in.zip", &inner)]), tar(&[("in.zip", &inner)])] {
-        let error = fails("x", &bytes);
-        assert!(error.contains("x:in.zip': it is an archive in an archive"), "{error}");
+    let innermost = zip(&[("a.csv", b"a")]);
+    let packed = gzip(&tar(&[("a.csv", b"a")]));
+    for archive in [innermost, packed] {
+        for bytes in nested(&[("in", &archive)]) {
+            let error = fails("x", &bytes);
+            assert!(error.contains("x:inner:in': it is an archive in an archive in an archive"), "{error}");
+        }
     }
-    let packed_tar = gzip(&tar(&[("a.csv", b"a")]));
-    assert!(fails("x", &zip(&[("in.tgz", &packed_tar)])).contains("in.tgz': it is an archive in an archive"));
     assert!(fails("x", &gzip(&gzip(b"a"))).contains("packed twice"));
+    for bytes in nested(&[("in", &gzip(&gzip(b"a")))]) {
+        assert!(fails("x", &bytes).contains("x:inner:in': it is packed twice"));
+    }
+}
+
+#[test]
+fn what_is_wrong_in_an_inner_archive_is_refused_by_name() {
+    let rows = ROWS.as_bytes();
+    let outer = |inner: &[u8]| [zip(&[("in", inner)]), tar(&[("in", inner)]), gzip(&tar(&[("in", inner)]))];
+    let workbook = zip(&[("[Content_Types].xml", b"<x/>"), ("xl/a.xml", b"<x/>")]);
+    for bytes in outer(&workbook) {
+        assert!(fails("x", &bytes).contains("x:in': it is an Excel workbook"));
+    }
+    for bytes in nested(&[("a.parquet", b"PAR1 rest")]) {
+        assert!(fails("x", &bytes).contains("x:inner:a.parquet': it is a Parquet file in an archive"));
+    }
+    let mut encrypted = zip(&[("a.csv", rows)]);
+    let directory = encrypted.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    encrypted[6] |= 1;
+    encrypted[directory + 8] |= 1;
+    for bytes in outer(&encrypted) {
+        let error = fails("x", &bytes);
+        assert!(error.contains("x:in:a.csv': it is encrypted"), "{error}");
+    }
+    let mut twins = zip(&[("a.csv", rows), ("b.csv", rows)]);
+    while let Some(at) = twins.windows(5).position(|bytes| bytes == b"b.csv") {
+        twins[at] = b'a';
+    }
+    for bytes in outer(&twins) {
+        let error = fails("x", &bytes);
+        assert!(error.contains("x:in': two of its files have one name"), "{error}");
+    }
+    for whole in [zip(&[("a.csv", rows)]), gzip(&tar(&[("a.csv", rows)])), gzip(&zip(&[("a.csv", rows)]))] {
+        for length in 3..whole.len() {
+            for bytes in outer(&whole[..length]) {
+                let error = fails("x", &bytes);
+                assert!(error.contains("cut off"), "{length}: {error}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -246,8 +332,21 @@ fn what_unpacks_beyond_measure_is_refused() {
         zip(&[("a", &zeros)]),
         gzip(&tar(&[("a", &zeros)])),
         zstd(&zip(&[("a", &zeros)])),
+        zip(&[("in", &zip(&[("a", &zeros)]))]),
+        gzip(&tar(&[("in.zip", &zip(&[("a", &zeros)]))])),
+        zip(&[("in", &gzip(&tar(&[("a", &zeros)])))]),
     ] {
         assert!(bytes.len() * 1000 < zeros.len(), "{}", bytes.len());
         assert!(fails("bomb", &bytes).contains("it unpacks to more than 1000 times its size"));
     }
+}
+
+#[test]
+fn a_stopped_stream_is_an_interruption_whatever_it_looked_like() {
+    let stop = Arc::new(AtomicBool::new(true));
+    let sources = expand(&["-".into()], &stop).unwrap();
+    let result = visit(&sources[0], &Progress::new(None), &mut |_| bail!("it is empty"));
+    let error = result.unwrap_err();
+    assert_eq!(exit_code(&error), error::Kind::Interrupted.code());
+    assert_eq!(error::report(&error), "error: interrupted\n  caused by: it is empty\n");
 }
