@@ -23,14 +23,16 @@ impl NewColumns {
             match layout.fed_by(header).as_slice() {
                 [] => self.know(column.clone(), table),
                 names => {
-                    names.iter().for_each(|name| {
-                        self.know(Column { name: (*name).to_owned(), ..column.clone() }, table)
-                    });
+                    for name in names {
+                        self.know(Column { name: (*name).to_owned(), ..column.clone() }, table);
+                    }
                 }
             }
         }
         // What the layout or a flag gives to every row of an input is text.
-        layout.set.keys().for_each(|name| self.know(Column::value(name, ColumnType::Text), table));
+        for name in layout.set.keys() {
+            self.know(Column::value(name, ColumnType::Text), table);
+        }
     }
 
     fn know(&mut self, column: Column, table: Option<&Table>) {
