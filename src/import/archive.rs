@@ -152,6 +152,7 @@ impl Visit<'_> {
     }
 
     fn parquet(&mut self, name: String, file_name: String, file: File) -> Result<()> {
+        self.meter.leave();
         (self.each)(Member { name, file_name, content: Content::File(file) })
     }
 

@@ -27,7 +27,8 @@ impl Progress {
         self.total
     }
 
-    fn add(&self, bytes: u64) {
+    /// Counts bytes as read.
+    pub(super) fn add(&self, bytes: u64) {
         self.read.fetch_add(bytes, Ordering::Relaxed);
     }
 }
@@ -48,6 +49,11 @@ impl<'p> Meter<'p> {
     /// Returns the bytes taken from the input; reading a place twice does not count above its size.
     pub(super) fn taken(&self) -> u64 {
         self.taken.get()
+    }
+
+    /// Leaves the counting of the input to whoever reads it.
+    pub(super) fn leave(&self) {
+        self.taken.set(self.size.unwrap_or(0));
     }
 
     /// Counts what was never read of an input that is done with.

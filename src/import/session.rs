@@ -281,6 +281,7 @@ impl<'s> Session<'s> {
 
     fn parquet(&mut self, name: &str, file_name: &str, file: File) -> Result<Outcome> {
         let fingerprint = fingerprint::of_end(&file)?;
+        let size = file.metadata()?.len();
         let file = ParquetFile::of(file)?;
         if self.brings_columns() {
             let mut fields = infer_parquet(&self.request.layout, &file, file_name)?;
@@ -298,14 +299,16 @@ impl<'s> Session<'s> {
         note_unknown(decoder.unknown(), &mut notes);
         let stop = self.stop;
         let mut slices = 0..decoder.slices();
+        let (progress, bytes) = (self.progress, size / decoder.slices().max(1));
         let mut writer = Writer::new(self, name, Commit::ByRows)?;
         let result = pipeline::run(
             // A block stands for its slice; the decoder reads that from the file.
             &mut || {
-                Ok(slices
-                    .next()
-                    .filter(|_| !stop.load(Ordering::SeqCst))
-                    .map(|index| Block { index, ..Block::default() }))
+                let slice = slices.next().filter(|_| !stop.load(Ordering::SeqCst));
+                Ok(slice.map(|index| {
+                    progress.add(bytes);
+                    Block { index, ..Block::default() }
+                }))
             },
             &|block| decoder.decode(block.index),
             &mut |decoded| writer.consume(decoded),
