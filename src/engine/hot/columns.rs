@@ -117,6 +117,7 @@ impl Builder {
         }
     }
 
+    #[inline]
     fn push(&mut self, value: ValueRef<'_>) -> Result<()> {
         match (self, value) {
             (Self::Text(builder), ValueRef::Text(text)) => builder.try_append_value(text)?,

@@ -6,6 +6,9 @@ use std::io::Write as _;
 /// Appends a double as `{:?}` writes it: the shortest digits that read back as the same value.
 pub(super) fn write_double(value: f64, out: &mut Vec<u8>) {
     let size = value.abs();
+    if write_short(value, size, out) {
+        return;
+    }
     // zmij and `{:?}` change to an exponent at other sizes and write it differently.
     if (1e-4..1e16).contains(&size) || size == 0.0 {
         let mut buffer = zmij::Buffer::new();
@@ -16,6 +19,42 @@ pub(super) fn write_double(value: f64, out: &mut Vec<u8>) {
         }
     }
     write_debug(value, out);
+}
+
+/// Appends a double of at most 4 digits behind the point, as prices and volumes are; returns whether it is one.
+///
+/// Two texts of up to 15 digits never read back as the same double, so a text of at most 15 that reads back as
+/// the value is, without its trailing zeros, the shortest one. Whole numbers up to 2^53 and 10,000 are doubles,
+/// and their quotient is rounded as reading the text is.
+fn write_short(value: f64, size: f64, out: &mut Vec<u8>) -> bool {
+    const SCALE: u64 = 10_000;
+    if !(1e-3..1e11).contains(&size) {
+        return false;
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "the number lies between 10 and 10^15, and is compared with what it stands for"
+    )]
+    let (scaled, is_exact) = {
+        let scaled = (size * 1e4 + 0.5) as u64;
+        #[allow(clippy::float_cmp, reason = "bit for bit is what is asked")]
+        (scaled, scaled as f64 / 1e4 == size)
+    };
+    if !is_exact {
+        return false;
+    }
+    if value < 0.0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(scaled / SCALE).as_bytes());
+    let fraction = scaled % SCALE;
+    let digit = |place: u64| b'0' + u8::try_from(fraction / place % 10).unwrap_or(0);
+    let digits = [b'.', digit(1_000), digit(100), digit(10), digit(1)];
+    let zeros = digits[2..].iter().rev().take_while(|digit| **digit == b'0').count();
+    out.extend_from_slice(&digits[..digits.len() - zeros]);
+    true
 }
 
 /// Appends a single as `{:?}` writes it.
@@ -71,6 +110,16 @@ mod tests {
         let mut out = Vec::new();
         write_single(value, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn short_decimals_are_written_as_debug_writes_them(scaled in 0_u64..2_000_000_000_000_000, places in 0..7) {
+            #[allow(clippy::cast_precision_loss, reason = "any double will do")]
+            let value = scaled as f64 / 10_f64.powi(places);
+            prop_assert_eq!(double(value), format!("{value:?}"));
+            prop_assert_eq!(double(-value), format!("{:?}", -value));
+        }
     }
 
     #[test]
