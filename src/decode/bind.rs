@@ -8,14 +8,14 @@ use super::detect::Evidence;
 use super::entry::{At, Entry};
 use super::fields::Fields;
 use super::given::{base_day, constant, symbol_of};
-use super::layout::{Layout, nearest};
+use super::layout::Layout;
 use super::moment::{Form, TimeRule, zone};
 use super::number::NumberRule;
 use super::pattern::Pattern;
 use super::plan::{Feed, Origin, Plan, Rule};
 use super::timeframe;
 use crate::error::Failure;
-use crate::model::{Column, ColumnType, Table, Value, normalize};
+use crate::model::{Column, ColumnType, Table, Value, nearest, normalize};
 
 /// What is known about a binding before the forms of its times are.
 pub(super) struct Assignment<'a> {

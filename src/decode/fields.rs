@@ -4,12 +4,12 @@ use anyhow::{Result, bail};
 
 use super::entry::At;
 use super::json::JsonReading;
-use super::layout::{Layout, nearest};
+use super::layout::Layout;
 use super::moment::{Form, TimeRule};
 use super::path::{self, Step};
 use super::{Block, Format, Input, clock, csv, shape};
 use crate::error::Failure;
-use crate::model::normalize;
+use crate::model::{nearest, normalize};
 
 /// The fields of an input; a slot is a place in `names`, or behind them for a path into an object.
 pub(super) struct Fields<'a> {

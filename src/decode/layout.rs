@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::Format;
 use super::entry::{At, Entry, Thousands, one_or_many, scalar_text};
 use crate::error::Failure;
+use crate::model::nearest;
 
 /// How the bytes of an input become rows.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -247,17 +248,6 @@ fn check_keys<'a>(keys: impl Iterator<Item = &'a String>, known: &[&str], what: 
         }
     }
     Ok(())
-}
-
-/// Returns up to three of `names` that look like `word`, the nearest first.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let lower = word.to_lowercase();
-    let mut ranked: Vec<_> = names
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .collect();
-    ranked.sort_by(|left, right| right.0.total_cmp(&left.0));
-    ranked.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

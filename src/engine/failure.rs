@@ -4,6 +4,7 @@ use anyhow::{Error, anyhow};
 use datafusion::common::{Column, DataFusionError, SchemaError};
 
 use crate::error::Failure;
+use crate::model::nearest;
 
 /// An error of the store on its way through DataFusion.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ fn out_of_memory(bytes: usize) -> Failure {
 /// An error for a column nobody has, with the nearest one that exists.
 fn unknown_column(field: &Column, valid: &[Column]) -> Failure {
     let failure = Failure::usage(format!("cannot find column '{}'", field.flat_name()));
-    if let Some(near) = nearest(&field.name, valid.iter().map(|column| column.name.as_str())) {
+    if let Some(near) = nearest(&field.name, valid.iter().map(|column| column.name.as_str())).first() {
         return failure.hint(format!("did you mean `{near}`?"));
     }
     // Only a quoted name keeps its capitals and blanks.
@@ -115,22 +116,10 @@ fn unknown_column(field: &Column, valid: &[Column]) -> Failure {
 /// An error for a table nobody has, with the nearest one that exists.
 pub(super) fn unknown_table<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
     let failure = Failure::usage(format!("cannot find table '{name}'"));
-    match nearest(name, known) {
+    match nearest(name, known).first() {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure.hint("`barn info` lists the tables, `--with NAME=FILE` adds a file"),
     }
-}
-
-/// Returns the name most like `wanted`, if any is like it.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    /// Above it names read alike; 0.8 lets `clsoe`, `sym` and `bar` find their column or table.
-    const ALIKE: f64 = 0.8;
-    let wanted = wanted.to_lowercase();
-    known
-        .map(|name| (strsim::jaro_winkler(&wanted, name), name))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -144,15 +133,6 @@ mod tests {
         let back = translate(DataFusionError::Context("x".to_owned(), Box::new(error)), Stage::Running(None));
         assert_eq!(exit_code(&back), 2);
         assert_eq!(report(&back), "error: cannot run the query\n  caused by: cannot read\n\nhint: `x`\n");
-    }
-
-    #[test]
-    fn only_names_that_read_alike_are_suggested() {
-        let names = || ["open", "high", "low", "close", "symbol", "timeframe"].into_iter();
-        assert_eq!(nearest("clsoe", names()), Some("close"));
-        assert_eq!(nearest("sym", names()), Some("symbol"));
-        assert_eq!(nearest("CLOSE", names()), Some("close"));
-        assert_eq!(nearest("AAPL", names()), None);
     }
 
     #[test]

@@ -362,7 +362,7 @@ fn note_unknown(unknown: &[String], notes: &mut Vec<String>) {
 
 fn unknown_table(store: &Store, name: &str) -> anyhow::Error {
     let failure = Failure::usage(format!("cannot store into table '{name}': there is none"));
-    match nearest(name, store.table_names()) {
+    match nearest(name, store.table_names()).first() {
         Some(near) => failure.hint(format!("`barn store {near}` stores into the table of that name")),
         None => failure.hint(format!("`barn store {name} FILE --key COLUMN --time COLUMN` makes it")),
     }

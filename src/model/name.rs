@@ -227,12 +227,19 @@ pub fn normalize(header: &str) -> Option<String> {
     Some(name)
 }
 
-/// Returns the name that was probably meant, if one is near.
-pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let distance = |other: &str| strsim::damerau_levenshtein(&name.to_lowercase(), &other.to_lowercase());
-    let (distance, near) = known.into_iter().map(|other| (distance(other), other)).min()?;
-    // A third of the letters may be wrong.
-    (distance <= (name.len() / 3).max(1)).then_some(near)
+/// Returns up to three names that may have been meant, the likeliest first.
+pub fn nearest<'n>(word: &str, known: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+    /// Above it names read alike: `clsoe`, `sym` and `bar` find their column or table, `AAPL` finds none.
+    const ALIKE: f64 = 0.8;
+    let word = word.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&word, &name.to_lowercase());
+    let mut ranked: Vec<_> = known
+        .into_iter()
+        .map(|name| (likeness(name), name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
+    ranked.sort_by(|left, right| right.0.total_cmp(&left.0));
+    ranked.into_iter().take(3).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]
@@ -265,6 +272,15 @@ mod tests {
             let name = normalize(header).unwrap();
             assert_eq!(validate(&name), Ok(()), "{header} → {name}");
         }
+    }
+
+    #[test]
+    fn the_likeliest_name_comes_first() {
+        let names = ["symbol", "close", "open", "volume"];
+        assert_eq!(nearest("clsoe", names), ["close"]);
+        assert_eq!(nearest("sym", names), ["symbol"]);
+        assert_eq!(nearest("CLOSE", names)[0], "close");
+        assert!(nearest("AAPL", names).is_empty());
     }
 
     #[test]
