@@ -1,5 +1,6 @@
 //! The command line: what is common to all commands, and the way into them.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -92,6 +93,15 @@ pub struct Context {
     pub ui: Ui,
     /// Set when the user asks to stop.
     pub stop: Arc<AtomicBool>,
+    /// Whether the command has written its report.
+    has_reported: Cell<bool>,
+}
+
+/// The report of a command that failed before it had one of its own.
+#[derive(serde::Serialize)]
+struct FailureReport {
+    error: String,
+    exit_code: u8,
 }
 
 impl Context {
@@ -103,6 +113,7 @@ impl Context {
     /// Writes the report of a command, if one is wanted.
     pub fn report(&self, report: &impl serde::Serialize) -> Result<()> {
         let Some(path) = &self.global.report else { return Ok(()) };
+        self.has_reported.set(true);
         let mut text = serde_json::to_vec_pretty(report).context("cannot write the report")?;
         text.push(b'\n');
         fs::replace(path, &text, Overwrite::Replace)
@@ -144,7 +155,7 @@ fn run(cli: Cli) -> ExitCode {
     };
     let ui = Ui::new(volume, cli.global.color);
     let stop = Arc::new(AtomicBool::new(false));
-    let context = Context { global: cli.global, ui, stop: Arc::clone(&stop) };
+    let context = Context { global: cli.global, ui, stop: Arc::clone(&stop), has_reported: Cell::new(false) };
     let result = catch_signals(stop).and_then(|()| match cli.command {
         Command::Store(args) => store::run(&context, &args),
         Command::Query(args) => query::run(&context, &args),
@@ -155,8 +166,15 @@ fn run(cli: Cli) -> ExitCode {
     match result {
         Ok(kind) => ExitCode::from(kind.map_or(0, Kind::code)),
         Err(err) => {
+            let exit_code = error::exit_code(&err);
             context.ui.error(&err);
-            ExitCode::from(error::exit_code(&err))
+            if !context.has_reported.get() {
+                let report = FailureReport { error: error::report(&err), exit_code };
+                if let Err(err) = context.report(&report) {
+                    context.ui.error(&err);
+                }
+            }
+            ExitCode::from(exit_code)
         }
     }
 }

@@ -52,17 +52,34 @@ pub fn create_folder(path: &Path) -> Result<()> {
 /// It is written beside its destination under a unique name; dropping it without [`Draft::publish`]
 /// removes it.
 pub struct Draft {
-    file: tempfile::NamedTempFile,
+    place: Place,
     path: PathBuf,
     overwrite: Overwrite,
+}
+
+enum Place {
+    /// Beside the destination.
+    Beside(tempfile::NamedTempFile),
+    /// A device or a pipe, which has no content to protect and must not be replaced.
+    Itself(File),
 }
 
 impl Draft {
     /// Starts a file that is to become `path`.
     pub fn new(path: &Path, overwrite: Overwrite) -> Result<Self> {
+        let cannot = || format!("cannot write '{}'", path.display());
+        if let Ok(known) = fs::metadata(path)
+            && !known.is_file()
+            && !known.is_dir()
+        {
+            let file = File::options().write(true).open(path).with_context(cannot)?;
+            return Ok(Self { place: Place::Itself(file), path: path.to_owned(), overwrite });
+        }
         if overwrite == Overwrite::Refuse && path.exists() {
             return Err(exists(path));
         }
+        // A link stays one: what it leads to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -72,27 +89,34 @@ impl Draft {
             .permissions(open_permissions())
             .tempfile_in(folder)
             .with_context(|| format!("cannot write '{}'", path.display()))?;
-        Ok(Self { file, path: path.to_owned(), overwrite })
+        Ok(Self { place: Place::Beside(file), path, overwrite })
     }
 
     /// Returns the open file.
     pub fn file(&mut self) -> &mut File {
-        self.file.as_file_mut()
+        match &mut self.place {
+            Place::Beside(file) => file.as_file_mut(),
+            Place::Itself(file) => file,
+        }
     }
 
     /// Makes the file durable and gives it its name.
-    pub fn publish(mut self) -> Result<()> {
+    pub fn publish(self) -> Result<()> {
         let context = || format!("cannot write '{}'", self.path.display());
-        self.file.flush().with_context(context)?;
-        self.file.as_file().sync_all().with_context(context)?;
+        let mut file = match self.place {
+            Place::Beside(file) => file,
+            Place::Itself(mut file) => return file.flush().with_context(context),
+        };
+        file.flush().with_context(context)?;
+        file.as_file().sync_all().with_context(context)?;
         let result = match self.overwrite {
-            Overwrite::Replace => self.file.persist(&self.path),
-            Overwrite::Refuse => self.file.persist_noclobber(&self.path),
+            Overwrite::Replace => file.persist(&self.path),
+            Overwrite::Refuse => file.persist_noclobber(&self.path),
         };
         match result {
             Ok(_) => Ok(()),
             Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
-            Err(err) => Err(err.error).with_context(|| format!("cannot write '{}'", self.path.display())),
+            Err(err) => Err(err.error).with_context(context),
         }
     }
 }

@@ -23,13 +23,17 @@ const MAX_SQL_BYTES: u64 = 16 << 20;
 /// How often a running query looks for Ctrl-C.
 const PATIENCE: Duration = Duration::from_millis(50);
 
+/// The functions that DataFusion does not have, and what else the help says at length.
+const LONG_ABOUT: &str = "\
+Ask SQL of the store
+
+Standard SQL with window functions, as DataFusion runs it; queries only read. Without ORDER BY the order of the \
+rows is not specified. Beside DataFusion's functions there are time_bucket(interval, ts), first(x, ts), last(x, ts), \
+max_by(x, y), min_by(x, y), strftime(ts, format), epoch(ts) and epoch_ms(ts); the four in the middle pass over nulls.";
+
 /// Ask SQL of the store
-///
-/// Standard SQL with window functions, as DataFusion runs it; queries only read. Without ORDER BY the
-/// order of the rows is not specified. Beside DataFusion's functions there are `time_bucket(interval`, ts),
-/// first(x, ts), last(x, ts), `max_by(x`, y), `min_by(x`, y), strftime(ts, format) and epoch(ts).
 #[derive(clap::Args)]
-#[command(after_help = "Examples:
+#[command(long_about = LONG_ABOUT, after_help = "Examples:
   barn query \"SELECT * FROM bars WHERE symbol = 'AAPL' AND ts >= '2018-01-01' ORDER BY ts\"
   barn query --with p=positions.csv \"SELECT * FROM p JOIN bars USING (symbol)\" -o out.parquet")]
 pub struct QueryArgs {

@@ -63,6 +63,10 @@ impl Tally {
                 self.series.extend(outcome.series);
                 self.writing += outcome.writing;
                 input.counts = outcome.counts;
+                if let Some(err) = outcome.error {
+                    input.error = Some(report(&err));
+                    self.errors.push(err);
+                }
                 input.notes = outcome.notes;
                 input.warnings = outcome.warnings;
             }
@@ -90,7 +94,7 @@ impl Tally {
         self.say_once(context, |input| &input.notes, crate::ui::Ui::note);
         self.say_once(context, |input| &input.warnings, crate::ui::Ui::warning);
         let inputs = self.inputs.len();
-        if self.errors.len() < inputs {
+        if self.errors.len() < inputs || self.counts.read > 0 {
             context.ui.summary(&self.summary(table, mode, elapsed));
         }
         context.report(&Report {

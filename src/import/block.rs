@@ -252,7 +252,14 @@ impl<'a> BlockReader<'a> {
                 splitter.finish()?;
                 return Ok(self.elements());
             }
-            Cutter::Lines(_) => {
+            Cutter::Lines(scanner) => {
+                if scanner.is_inside_quotes() {
+                    let line = self.line + count_lines(&self.pending[..scanner.last_end()]);
+                    return Err(Failure::new(format!(
+                        "a quote in the record at line {line} is never closed"
+                    ))
+                    .into());
+                }
                 let end = last_lines(&self.pending, mem::take(&mut self.footer));
                 self.pending.truncate(end);
             }

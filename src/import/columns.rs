@@ -51,7 +51,9 @@ impl NewColumns {
     /// Returns those of the misfits that a wider column would hold: any of an added column, and fractions
     /// in a column of whole numbers, which the store turns into doubles where none loses a digit.
     pub(super) fn can_widen(&self, misfits: &[Misfit], may_change_table: bool) -> Vec<Misfit> {
-        let is_added = |misfit: &Misfit| self.added.iter().any(|column| column.name == misfit.column);
+        let is_added = |misfit: &Misfit| {
+            self.added.iter().any(|column| column.name == misfit.column && column.kind != misfit.needs)
+        };
         let is_fraction = |misfit: &Misfit| {
             may_change_table && misfit.needs == ColumnType::Double && !self.widened.contains(&misfit.column)
         };

@@ -59,6 +59,16 @@ impl Scanner {
         self.scanned = at;
     }
 
+    /// Returns whether the text ends inside quotes.
+    pub(super) fn is_inside_quotes(&self) -> bool {
+        matches!(self.state, State::Quoted)
+    }
+
+    /// Returns where the last record that is whole ends.
+    pub(super) fn last_end(&self) -> usize {
+        self.ends.back().copied().unwrap_or(0)
+    }
+
     /// Scans up to the byte behind the next quote.
     fn scan_bare(&mut self, text: &[u8], from: usize) -> usize {
         let quote = self.delimiter.and_then(|_| memchr(b'"', &text[from..])).map(|offset| from + offset);

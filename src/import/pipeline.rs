@@ -8,7 +8,8 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -17,6 +18,9 @@ use crate::decode::Block;
 /// Blocks beyond one for each worker: one being consumed and one waiting, so that neither end starves.
 const SPARE_BLOCKS: usize = 2;
 
+/// How long nothing may come before the consumer is told so.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 enum Outcome<T> {
     Done(Result<T>),
     Panicked(Box<dyn Any + Send>),
@@ -24,12 +28,14 @@ enum Outcome<T> {
 
 /// Reads blocks, decodes them in parallel, and consumes the results in input order.
 ///
+/// `consume` is given nothing, now and then, while no result comes.
+///
 /// The first failure in input order is returned, after the results before it were consumed; no later
 /// one is. It must not be called from a worker of rayon, which it would block.
 pub(super) fn run<T: Send>(
     next: &mut dyn FnMut() -> Result<Option<Block>>,
     decode: &(dyn Fn(Block) -> Result<T> + Sync),
-    consume: &mut (dyn FnMut(T) -> Result<()> + Send),
+    consume: &mut (dyn FnMut(Option<T>) -> Result<()> + Send),
 ) -> Result<()> {
     let stopped = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -40,7 +46,7 @@ pub(super) fn run<T: Send>(
                 break;
             }
         }
-        let consumer = scope.spawn(move || consume_in_order(ordered, &permits, consume));
+        let consumer = scope.spawn(move || consume_in_order(&ordered, &permits, consume));
         // Moved in, so that the consumer sees the end even if `next` panics.
         produce(next, decode, results, &permitted, &stopped);
         match consumer.join() {
@@ -91,17 +97,24 @@ fn send<T>(results: &Sender<(u64, Outcome<T>)>, place: u64, outcome: Outcome<T>,
 }
 
 fn consume_in_order<T>(
-    ordered: Receiver<(u64, Outcome<T>)>,
+    ordered: &Receiver<(u64, Outcome<T>)>,
     permits: &Sender<()>,
-    consume: &mut (dyn FnMut(T) -> Result<()> + Send),
+    consume: &mut (dyn FnMut(Option<T>) -> Result<()> + Send),
 ) -> Outcome<()> {
     let mut early = BTreeMap::new();
     let mut place = 0_u64;
-    for (at, outcome) in ordered {
-        early.insert(at, outcome);
+    loop {
+        match ordered.recv_timeout(PATIENCE) {
+            Ok((at, outcome)) => early.insert(at, outcome),
+            Err(RecvTimeoutError::Disconnected) => return Outcome::Done(Ok(())),
+            Err(RecvTimeoutError::Timeout) => match consume(None) {
+                Ok(()) => continue,
+                Err(err) => return Outcome::Done(Err(err)),
+            },
+        };
         while let Some(outcome) = early.remove(&place) {
             let consumed = match outcome {
-                Outcome::Done(result) => result.and_then(&mut *consume),
+                Outcome::Done(result) => result.and_then(|result| consume(Some(result))),
                 Outcome::Panicked(panic) => return Outcome::Panicked(panic),
             };
             if consumed.is_err() {
@@ -114,7 +127,6 @@ fn consume_in_order<T>(
             }
         }
     }
-    Outcome::Done(Ok(()))
 }
 
 #[cfg(test)]
@@ -122,7 +134,15 @@ mod tests {
     use super::*;
     use anyhow::bail;
     use std::sync::atomic::AtomicUsize;
-    use std::time::Duration;
+
+    /// Runs the stage with a consumer that does not care for silence.
+    fn run<T: Send>(
+        next: &mut dyn FnMut() -> Result<Option<Block>>,
+        decode: &(dyn Fn(Block) -> Result<T> + Sync),
+        consume: &mut (dyn FnMut(T) -> Result<()> + Send),
+    ) -> Result<()> {
+        super::run(next, decode, &mut |result| result.map_or(Ok(()), &mut *consume))
+    }
 
     /// Gives blocks 0, 1, … `count`, of which the one at `bad` cannot be read.
     fn blocks(count: u64, bad: Option<u64>) -> impl FnMut() -> Result<Option<Block>> {

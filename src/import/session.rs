@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use super::archive::{Content, Member, visit};
 use super::block::{BlockOptions, BlockReader, Cut, read_start};
 use super::columns::NewColumns;
-use super::fingerprint::{self, Fingerprint};
+use super::fingerprint;
 use super::input::Source;
 use super::pipeline;
 use super::progress::Progress;
@@ -83,6 +83,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// Time spent writing.
     pub writing: std::time::Duration,
+    /// Why the rest of it is not stored, where only a part is.
+    pub error: Option<anyhow::Error>,
 }
 
 /// An import into one table.
@@ -96,7 +98,7 @@ pub struct Session<'s> {
     /// What the current input brings into the table.
     pub(super) columns: NewColumns,
     /// When the transactions of the current source end.
-    commit: Commit,
+    pub(super) commit: Commit,
 }
 
 impl<'s> Session<'s> {
@@ -132,6 +134,7 @@ impl<'s> Session<'s> {
     pub fn import(&mut self, source: &Source, each: &mut dyn FnMut(&str, Result<Outcome>)) -> Result<()> {
         // Members that are done: opening an archive again passes over them.
         let mut done = 0;
+        self.columns.clear();
         self.commit = if source.path().is_some() { Commit::ByRows } else { Commit::ByTime };
         loop {
             let mut place = 0;
@@ -144,6 +147,11 @@ impl<'s> Session<'s> {
                 let result = self.member(member);
                 match result {
                     Err(err) if err.is::<Widen>() || self.is_stopped() => return Err(err),
+                    Ok(mut outcome) if outcome.error.is_some() && self.is_stopped() => {
+                        let error = outcome.error.take();
+                        each(&name, Ok(outcome));
+                        return error.map_or(Ok(()), Err);
+                    }
                     result => each(&name, result),
                 }
                 self.columns.clear();
@@ -258,25 +266,19 @@ impl<'s> Session<'s> {
     ) -> Result<Outcome> {
         let mut notes = decoder.notes().to_vec();
         note_unknown(decoder.unknown(), &mut notes);
-        let mut fingerprint = Fingerprint::default();
+        let content = fingerprint::of_start(&head);
         let mut head = head.into_iter();
-        let (stop, commit) = (self.stop, self.commit);
-        let mut writer = Writer::new(self, name, commit)?;
+        let stop = self.stop;
+        let mut writer = Writer::new(self, name, content)?;
         let result = pipeline::run(
-            &mut || {
-                let block = match head.next() {
-                    Some(block) => Some(block),
-                    None => reader.next_block()?,
-                };
-                if let Some(block) = &block {
-                    fingerprint.add(&block.bytes);
-                }
-                Ok(block)
+            &mut || match head.next() {
+                Some(block) => Ok(Some(block)),
+                None => reader.next_block(),
             },
             &|block| decoder.decode(&block),
-            &mut |decoded| writer.consume(decoded),
+            &mut |decoded| writer.turn(decoded),
         );
-        writer.finish(refuse_stopped(result, stop), &fingerprint.finish(), notes)
+        writer.finish(refuse_stopped(result, stop), notes)
     }
 
     fn parquet(&mut self, name: &str, file_name: &str, file: File) -> Result<Outcome> {
@@ -300,7 +302,7 @@ impl<'s> Session<'s> {
         let stop = self.stop;
         let mut slices = 0..decoder.slices();
         let (progress, bytes) = (self.progress, size / decoder.slices().max(1));
-        let mut writer = Writer::new(self, name, Commit::ByRows)?;
+        let mut writer = Writer::new(self, name, fingerprint)?;
         let result = pipeline::run(
             // A block stands for its slice; the decoder reads that from the file.
             &mut || {
@@ -311,9 +313,9 @@ impl<'s> Session<'s> {
                 }))
             },
             &|block| decoder.decode(block.index),
-            &mut |decoded| writer.consume(decoded),
+            &mut |decoded| writer.turn(decoded),
         );
-        writer.finish(refuse_stopped(result, stop), &fingerprint, notes)
+        writer.finish(refuse_stopped(result, stop), notes)
     }
 
     fn bind(&self, format: Format, file_name: &str, head: &[Block]) -> Result<Decoder> {

@@ -9,7 +9,7 @@ use super::session::{Fields, Mode, Outcome, Session, interrupted};
 use crate::decode::{Decoded, Misfit};
 use crate::error::{Failure, visible};
 use crate::model::{Counts, Reject, Table};
-use crate::store;
+use crate::store::{self, Keep};
 
 /// The longest time rows of a stream wait for their commit.
 const STREAM_COMMIT: Duration = Duration::from_secs(1);
@@ -90,15 +90,22 @@ pub(super) struct Writer<'a, 's> {
     committed: Counts,
     open: Counts,
     started: Instant,
-    /// Rejects of what is committed, and of the open transaction.
-    kept: Vec<Reject>,
+    /// Rejects of the open transaction.
     rejects: Vec<Reject>,
+    /// What tells this content of the path from another, and how its rejects are kept.
+    content: String,
+    keep: Keep,
+    /// Whether any field of the input is a value of the table.
+    has_values: bool,
+    /// The first reject in words.
+    example: Option<String>,
     reject_bytes: usize,
     writing: Duration,
 }
 
 impl<'a, 's> Writer<'a, 's> {
-    pub(super) fn new(session: &'a mut Session<'s>, name: &str, commit: Commit) -> Result<Self> {
+    pub(super) fn new(session: &'a mut Session<'s>, name: &str, content: String) -> Result<Self> {
+        let commit = session.commit;
         let table = session.table()?;
         let input = store::Input::new(&table.name, session.request.rule);
         Ok(Self {
@@ -110,19 +117,30 @@ impl<'a, 's> Writer<'a, 's> {
             committed: Counts::default(),
             open: Counts::default(),
             started: Instant::now(),
-            kept: Vec::new(),
             rejects: Vec::new(),
+            content,
+            keep: Keep::Replace,
+            has_values: false,
+            example: None,
             reject_bytes: 0,
             writing: Duration::ZERO,
         })
     }
 
-    /// Writes a decoded block.
-    pub(super) fn consume(&mut self, decoded: Decoded) -> Result<()> {
+    /// Writes a decoded block, or ends the transaction of a stream from which none comes.
+    pub(super) fn turn(&mut self, decoded: Option<Decoded>) -> Result<()> {
+        match decoded {
+            Some(decoded) => self.consume(decoded),
+            None => self.rest(),
+        }
+    }
+
+    fn consume(&mut self, decoded: Decoded) -> Result<()> {
         if self.session.stop.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(interrupted());
         }
         self.refuse_misfits(&decoded.misfits)?;
+        self.has_values |= (0..self.table.values.len()).any(|at| decoded.frame.cells(at).is_some());
         let start = Instant::now();
         if !self.session.store.is_in_transaction() {
             self.session.store.begin()?;
@@ -147,7 +165,12 @@ impl<'a, 's> Writer<'a, 's> {
 
     /// An input that is still one transaction starts again with wider columns, where that helps.
     fn refuse_misfits(&self, misfits: &[Misfit]) -> Result<()> {
-        let may_change_table = self.session.request.unknown_fields == Fields::Add;
+        // A stream can not be read again: what does not fit is a reject.
+        if self.commit == Commit::ByTime {
+            return Ok(());
+        }
+        let may_change_table = self.session.request.unknown_fields == Fields::Add
+            && !self.session.store.is_declared(&self.table.name);
         let misfits = self.session.columns.can_widen(misfits, may_change_table);
         if misfits.is_empty() || self.committed.read > 0 {
             return Ok(());
@@ -168,9 +191,29 @@ impl<'a, 's> Writer<'a, 's> {
         self.writing += start.elapsed();
         self.committed += self.open;
         self.open = Counts::default();
-        self.kept.append(&mut self.rejects);
         self.reject_bytes = 0;
-        Ok(())
+        self.keep_rejects()
+    }
+
+    /// Keeps the rejects of a transaction that ended: the first ones in the place of those from an earlier
+    /// import of the same.
+    fn keep_rejects(&mut self) -> Result<()> {
+        let rejects = std::mem::take(&mut self.rejects);
+        if self.session.request.mode == Mode::DryRun {
+            return Ok(());
+        }
+        if let Some(first) = rejects.first() {
+            self.example.get_or_insert_with(|| format!("line {}: {}", first.line, first.reason));
+        }
+        let origin = store::Origin { table: &self.table.name, path: &self.name, content: &self.content };
+        let keep = std::mem::replace(&mut self.keep, Keep::Append);
+        self.session.store.keep_rejects(origin, &rejects, keep, now())
+    }
+
+    /// Commits the rows of a stream that is silent.
+    fn rest(&mut self) -> Result<()> {
+        let is_due = self.commit == Commit::ByTime && self.session.store.is_in_transaction();
+        if is_due && self.started.elapsed() >= STREAM_COMMIT { self.commit() } else { Ok(()) }
     }
 
     fn too_many_rejects(&self, max_bad: MaxBad) -> anyhow::Error {
@@ -188,34 +231,56 @@ impl<'a, 's> Writer<'a, 's> {
 
     /// Ends the input: commits what is open, or takes it back where `result` is an error, and keeps the
     /// rejects of both.
-    pub(super) fn finish(mut self, result: Result<()>, content: &str, notes: Vec<String>) -> Result<Outcome> {
-        let result =
+    ///
+    /// An error comes beside the counts where some of the input is stored.
+    pub(super) fn finish(mut self, result: Result<()>, notes: Vec<String>) -> Result<Outcome> {
+        let mut result =
             result.and_then(|()| if self.session.store.is_in_transaction() { self.commit() } else { Ok(()) });
-        if result.is_err() {
-            self.session.store.rollback()?;
+        if let Err(err) = &result {
+            let is_widening = err.is::<Widen>();
+            let undone = self.session.store.rollback();
+            let kept = if is_widening { Ok(()) } else { self.keep_rejects() };
+            // The first error says why; these follow from it.
+            result = result.and(undone).and(kept);
+        } else if self.keep == Keep::Replace {
+            // Not even one transaction: what was kept of an earlier import is out of date.
+            result = self.keep_rejects();
         }
-        let is_widening = result.as_ref().is_err_and(anyhow::Error::is::<Widen>);
-        if self.session.request.mode == Mode::Store && !is_widening {
-            self.kept.append(&mut self.rejects);
-            let origin = store::Origin { table: &self.table.name, path: &self.name, content };
-            self.session.store.keep_rejects(origin, &self.kept, now())?;
-        }
-        if let Err(err) = result {
-            return Err(self.say_how_far(err));
-        }
+        let error = match result {
+            Err(err) if self.committed.read == 0 => return Err(self.say_how_far(err)),
+            Err(err) => Some(self.say_how_far(err)),
+            Ok(()) => None,
+        };
+        Ok(Outcome {
+            counts: self.committed,
+            series: self.input.series().clone(),
+            notes,
+            warnings: self.warnings(),
+            writing: self.writing,
+            error,
+        })
+    }
+
+    fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if !self.has_values && self.committed.read > self.committed.rejected {
+            warnings.push(format!(
+                "none of its fields is a value of {}: its rows have a key and a time only, `--map COLUMN=FIELD` names fields",
+                self.table.name
+            ));
+        }
         if let Some((rows, example)) = self.input.differing() {
             warnings.push(format!(
                 "{rows} rows give a key that another row gave with other values, such as {example}"
             ));
         }
-        Ok(Outcome {
-            counts: self.committed,
-            series: self.input.series().clone(),
-            notes,
-            warnings,
-            writing: self.writing,
-        })
+        if let Some(example) = &self.example {
+            warnings.push(format!(
+                "{} rows were rejected, such as {example}; `barn info rejects` lists them",
+                self.committed.rejected
+            ));
+        }
+        warnings
     }
 
     fn say_how_far(&self, err: anyhow::Error) -> anyhow::Error {

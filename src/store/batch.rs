@@ -3,6 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use anyhow::{Result, bail};
+
+use crate::error::Failure;
 use crate::frame::{Cells, Frame};
 use crate::model::{OnConflict, Table, Value, ValueRef};
 
@@ -96,13 +99,21 @@ impl<'f> Batch<'f> {
 
     /// Returns the rows of a run that are left when rows of one key become one, by the rule that decides
     /// between an earlier and a later row. Counts contradictions in `input`.
-    pub(super) fn fold(&mut self, run: Range<usize>, input: &mut Input) -> Vec<usize> {
+    ///
+    /// Fails where the rule is to fail at a difference.
+    pub(super) fn fold(&mut self, run: Range<usize>, input: &mut Input) -> Result<Vec<usize>> {
         let ts = self.frame.ts();
         let mut rows: Vec<usize> = Vec::with_capacity(run.len());
         for at in run {
             match rows.last() {
                 Some(&last) if ts[last] == ts[at] => {
                     let (row, differs) = self.fold_pair(last, at, input.rule);
+                    if differs && input.rule == OnConflict::Fail {
+                        bail!(Failure::new(format!(
+                            "{}: the input has it twice, with other values",
+                            self.name_row(at)
+                        )));
+                    }
                     if differs {
                         input.differing += 1;
                         if input.example.is_none() {
@@ -116,7 +127,7 @@ impl<'f> Batch<'f> {
                 _ => rows.push(at),
             }
         }
-        rows
+        Ok(rows)
     }
 
     fn fold_pair(&self, earlier: usize, later: usize, rule: OnConflict) -> (Vec<Value>, bool) {

@@ -5,7 +5,7 @@
 //! value that is not its default: absent columns cost no byte and no time, and SQLite adds a column without
 //! touching a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -36,6 +36,8 @@ struct Config {
 #[derive(Default)]
 pub(super) struct Catalog {
     tables: BTreeMap<String, Stored>,
+    /// The names of the built-in tables and of those in `barn.toml`.
+    declared: BTreeSet<String>,
 }
 
 /// A table and how it lies in SQLite.
@@ -44,6 +46,8 @@ pub(super) struct Stored {
     pub(super) table: Table,
     /// Whether it exists in SQLite.
     pub(super) exists: bool,
+    /// Whether its entry in the catalogue and its view have all its columns.
+    is_recorded: bool,
     /// The value columns that exist in SQLite, as places in [`Table::values`], in physical order.
     pub(super) present: Vec<usize>,
 }
@@ -58,6 +62,7 @@ impl Catalog {
                 bail!("cannot use table '{name}' of '{CONFIG}': it is built in");
             }
             catalog.insert(Table::parse(&name, &text)?);
+            catalog.declared.insert(name);
         }
         let mut statement = connection.prepare_cached("SELECT name, definition FROM catalog")?;
         let mut rows = statement.query([])?;
@@ -66,11 +71,15 @@ impl Catalog {
             let damaged = || format!("cannot read the catalogue entry of table '{name}'");
             let table = Table::parse(&name, &serde_json::from_str(&definition).with_context(damaged)?)
                 .with_context(damaged)?;
-            let stored =
-                Stored::load(connection, extend(table, catalog.get(&name).map(|known| &known.table))?)?;
-            catalog.tables.insert(name, stored);
+            let extended = extend(table.clone(), catalog.get(&name).map(|known| &known.table))?;
+            let is_recorded = extended == table;
+            catalog.tables.insert(name, Stored { is_recorded, ..Stored::load(connection, extended)? });
         }
         Ok(catalog)
+    }
+
+    pub(super) fn is_declared(&self, name: &str) -> bool {
+        self.declared.contains(name)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Stored> {
@@ -82,28 +91,40 @@ impl Catalog {
     }
 
     fn insert(&mut self, table: Table) {
-        self.tables.insert(table.name.clone(), Stored { table, exists: false, present: Vec::new() });
+        self.tables.insert(
+            table.name.clone(),
+            Stored { table, exists: false, is_recorded: false, present: Vec::new() },
+        );
     }
 
     /// Makes sure that the table exists in SQLite and has at least the columns of `table`.
     pub(super) fn define(&mut self, connection: &Connection, table: &Table) -> Result<()> {
-        let stored = match self.tables.get(&table.name) {
-            Some(stored)
-                if stored.exists
-                    && table.values.iter().all(|column| stored.table.values.contains(column)) =>
-            {
-                return Ok(());
-            }
-            Some(stored) if stored.exists => {
-                let mut stored = stored.clone();
-                stored.widen(connection, table)?;
-                stored.table = extend(stored.table, Some(table))?;
-                stored
-            }
-            Some(stored) => Stored { table: table.clone(), ..stored.clone() },
-            None => Stored { table: table.clone(), exists: false, present: Vec::new() },
+        let mut stored = match self.tables.get(&table.name) {
+            Some(stored) => stored.clone(),
+            None => Stored { table: table.clone(), exists: false, is_recorded: false, present: Vec::new() },
         };
-        let stored = stored.create(connection)?;
+        if stored.exists {
+            stored.widen(connection, table)?;
+            let extended = extend(stored.table.clone(), Some(table))?;
+            stored.is_recorded &= extended == stored.table;
+            stored.table = extended;
+        } else {
+            stored.table = table.clone();
+        }
+        // A frame names columns by their place; another process may have given the places to others.
+        let has_places = stored.table.values.len() >= table.values.len()
+            && stored
+                .table
+                .values
+                .iter()
+                .zip(&table.values)
+                .all(|(have, want)| have.name == want.name && have.kind == want.kind);
+        if !has_places {
+            bail!("another process changed its columns meanwhile; the same command again goes on");
+        }
+        if !stored.is_recorded {
+            stored.create(connection)?;
+        }
         self.tables.insert(table.name.clone(), stored);
         Ok(())
     }
@@ -162,6 +183,8 @@ fn extend(mut table: Table, other: Option<&Table>) -> Result<Table> {
     for column in &other.values {
         match table.value_index(&column.name) {
             None => table.values.push(column.clone()),
+            // The store may have widened the column since it was declared.
+            Some(at) if (table.values[at].kind, column.kind) == (ColumnType::Double, ColumnType::Bigint) => {}
             Some(at) if table.values[at].kind != column.kind => bail!(Failure::usage(format!(
                 "cannot use column '{}' of table '{}' as {}: the store has it as {}",
                 column.name, table.name, column.kind, table.values[at].kind
@@ -179,10 +202,10 @@ impl Stored {
             .query_map([format!("{}_rows", table.name)], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
         let present = names.iter().filter_map(|name| table.value_index(name)).collect();
-        Ok(Self { table, exists: true, present })
+        Ok(Self { table, exists: true, is_recorded: true, present })
     }
 
-    fn create(mut self, connection: &Connection) -> Result<Self> {
+    fn create(&mut self, connection: &Connection) -> Result<()> {
         let table = &self.table;
         if table.columns().len() > MAX_COLUMNS {
             bail!(Failure::usage(format!(
@@ -201,7 +224,8 @@ impl Stored {
             self.exists = true;
         }
         connection.execute_batch(&self.view())?;
-        Ok(self)
+        self.is_recorded = true;
+        Ok(())
     }
 
     /// Turns whole numbers into doubles where `wanted` has the column so.

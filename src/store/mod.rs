@@ -22,8 +22,9 @@ pub use batch::Input;
 pub use catalog::CONFIG;
 use open::FILE;
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
-pub use reject::{Origin, StoredReject};
+pub use reject::{Keep, Origin, StoredReject};
 
+use crate::frame::Frame;
 use crate::model::{SeriesKey, Table};
 use catalog::Catalog;
 
@@ -60,6 +61,11 @@ impl Store {
         self.catalog.get(name).map(|stored| &stored.table)
     }
 
+    /// Returns whether the types of a table's columns are given, by barn or by `barn.toml`.
+    pub fn is_declared(&self, name: &str) -> bool {
+        self.catalog.is_declared(name)
+    }
+
     /// Returns the names of all tables.
     pub fn table_names(&self) -> Vec<&str> {
         self.catalog.tables().map(|stored| stored.table.name.as_str()).collect()
@@ -69,6 +75,8 @@ impl Store {
     /// find one small file.
     pub fn close(self) -> Result<()> {
         let cannot = || format!("cannot close store '{}'", self.root.display());
+        // Nothing waits for a reader here: the next command brings the journal in.
+        self.connection.busy_timeout(std::time::Duration::ZERO).with_context(cannot)?;
         let mut statement =
             self.connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)").with_context(cannot)?;
         // The answer says whether a reader was in the way, which is no error.
@@ -80,7 +88,11 @@ impl Store {
         self.catalog =
             Catalog::load(&self.connection, &self.root).map_err(|err| open::explain(err, &self.root))?;
         self.series = SeriesNumbers::default();
+        // The version first: what is written in between makes the next transaction read again.
         self.data_version = self.read_data_version()?;
+        self.catalog =
+            Catalog::load(&self.connection, &self.root).map_err(|err| open::explain(err, &self.root))?;
+        self.series = SeriesNumbers::default();
         Ok(())
     }
 
@@ -89,23 +101,28 @@ impl Store {
     }
 }
 
+/// Stands for a series without rows; SQLite counts from 1.
+const NO_SERIES: i64 = 0;
+
 /// The numbers of the series met so far, by table and encoded key.
 #[derive(Default)]
 struct SeriesNumbers(BTreeMap<String, HashMap<Vec<u8>, i64>>);
 
 impl SeriesNumbers {
     /// Returns the numbers of `keys`, giving new ones to new series, and whether any was new.
-    fn intern(
-        &mut self,
-        connection: &Connection,
-        table: &Table,
-        keys: &[SeriesKey],
-    ) -> Result<(Vec<i64>, bool)> {
+    fn intern(&mut self, connection: &Connection, table: &Table, frame: &Frame) -> Result<(Vec<i64>, bool)> {
         let known = self.0.entry(table.name.clone()).or_default();
         let series = catalog::quoted(&table.name, "_series");
         let mut is_new = false;
-        let mut numbers = Vec::with_capacity(keys.len());
-        for key in keys {
+        let mut has_rows = vec![false; frame.keys().len()];
+        frame.series().iter().for_each(|at| has_rows[*at as usize] = true);
+        let mut numbers = Vec::with_capacity(frame.keys().len());
+        for (key, has_rows) in frame.keys().iter().zip(has_rows) {
+            if !has_rows {
+                // All its rows were rejected.
+                numbers.push(NO_SERIES);
+                continue;
+            }
             let encoded = key.encode();
             if let Some(&number) = known.get(&encoded) {
                 numbers.push(number);

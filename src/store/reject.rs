@@ -16,6 +16,15 @@ pub struct Origin<'a> {
     pub content: &'a str,
 }
 
+/// What happens to the rejects that were kept before of the same path and content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// They go.
+    Replace,
+    /// They stay.
+    Append,
+}
+
 /// A reject as it was kept.
 #[derive(Clone, Debug)]
 pub struct StoredReject {
@@ -30,32 +39,32 @@ pub struct StoredReject {
 }
 
 impl Store {
-    /// Keeps the rejects of an input in a transaction of their own, in the place of those kept before of
-    /// the same path and content. Writes nothing where there is nothing to keep or to replace.
-    pub fn keep_rejects(&mut self, origin: Origin<'_>, rejects: &[Reject], at: i64) -> Result<()> {
+    /// Keeps the rejects of an input in a transaction of their own. Writes nothing where there is nothing to
+    /// keep or to replace.
+    pub fn keep_rejects(
+        &mut self,
+        origin: Origin<'_>,
+        rejects: &[Reject],
+        keep: Keep,
+        at: i64,
+    ) -> Result<()> {
         let Origin { table, path, content } = origin;
         let cannot = || format!("cannot keep the rejects of '{path}'");
-        let kept: i64 = self
-            .connection
-            .query_row(
-                "SELECT count(*) FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3",
-                (table, path, content),
-                |row| row.get(0),
-            )
-            .with_context(cannot)?;
-        if rejects.is_empty() && kept == 0 || self.has_same(origin, rejects).with_context(cannot)? {
+        let is_done = match keep {
+            Keep::Replace => self.has_same(origin, rejects).with_context(cannot)?,
+            Keep::Append => rejects.is_empty(),
+        };
+        if is_done {
             return Ok(());
         }
         let transaction = self
             .connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .with_context(cannot)?;
-        transaction
-            .execute(
-                "DELETE FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3",
-                (table, path, content),
-            )
-            .with_context(cannot)?;
+        if keep == Keep::Replace {
+            let delete = "DELETE FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3";
+            transaction.execute(delete, (table, path, content)).with_context(cannot)?;
+        }
         for reject in rejects {
             let mut insert = transaction.prepare_cached(
                 "INSERT INTO rejects (table_name, path, content, line, reason, raw, at)

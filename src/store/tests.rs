@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
-use crate::frame::{ColumnBuilder, Frame, FrameColumns};
+use crate::frame::{ColumnBuilder, FrameColumns};
 use crate::model::{Column, ColumnType, Counts, OnConflict, Value, ValueRef};
 
 /// A row of `bars` for symbol `s`: time, close, volume.

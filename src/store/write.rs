@@ -11,7 +11,7 @@ use rusqlite::{CachedStatement, Connection};
 use super::batch::{Batch, Input, show};
 use super::catalog::{Stored, quoted};
 use super::value::{Bind, read};
-use super::{Store, open};
+use super::{NO_SERIES, Store, open};
 use crate::error::Failure;
 use crate::frame::Frame;
 use crate::model::{Counts, OnConflict, Table, Value, ValueRef};
@@ -79,9 +79,8 @@ impl Store {
         let cannot = || format!("cannot write to table '{name}'");
         let Self { connection, catalog, series, .. } = self;
         let stored = catalog.get(&name).with_context(|| format!("table '{name}' is not defined"))?;
-        let (numbers, is_new) =
-            series.intern(connection, &stored.table, frame.keys()).with_context(cannot)?;
-        input.series.extend(&numbers);
+        let (numbers, is_new) = series.intern(connection, &stored.table, &frame).with_context(cannot)?;
+        input.series.extend(numbers.iter().filter(|number| **number != NO_SERIES));
         let missing = missing_columns(stored, &frame);
         if !missing.is_empty() {
             catalog.add_physical(connection, &name, &missing).with_context(cannot)?;
@@ -189,7 +188,7 @@ impl<'c> Writer<'c> {
         input: &mut Input,
     ) -> Result<Counts> {
         let length = run.len();
-        let rows = batch.fold(run, input);
+        let rows = batch.fold(run, input)?;
         let verdicts = self.compare(series, batch, &rows, input.rule)?;
         let mut counts = Counts { repeated: (length - rows.len()) as u64, ..Counts::default() };
         for (&row, verdict) in rows.iter().zip(verdicts) {

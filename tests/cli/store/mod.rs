@@ -5,6 +5,7 @@ mod inferred;
 mod inputs;
 mod mapping;
 mod numbers;
+mod regressions;
 mod rejects;
 mod repeat;
 mod ticks;
