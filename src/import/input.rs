@@ -26,6 +26,9 @@ const CHUNKS_AHEAD: usize = 4;
 /// How often whoever waits for a stream looks whether the user asked to stop; less is felt as at once.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
 
+/// How many of these pass before a reader is told that nothing comes: a quarter of a second.
+const SILENT_WAITS: u32 = 5;
+
 /// An input that was there, and could be opened, when the command line was read.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -146,6 +149,7 @@ fn pump(mut reader: impl Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::
 
 impl Read for Stoppable {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut waits = 0;
         while !self.stop.load(Ordering::SeqCst) {
             let count = self.chunk.read(buffer)?;
             if count > 0 || buffer.is_empty() || self.is_at_end {
@@ -156,7 +160,9 @@ impl Read for Stoppable {
                     self.chunk = Cursor::new(chunk?);
                     self.is_at_end = self.chunk.get_ref().is_empty();
                 }
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) if waits < SILENT_WAITS => waits += 1,
+                // Not an end: readers try again, and may hand on what they have before.
+                Err(RecvTimeoutError::Timeout) => return Err(ErrorKind::Interrupted.into()),
                 // Only a thread that failed leaves no end.
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(io::Error::other("the thread that reads it is gone"));

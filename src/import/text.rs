@@ -120,18 +120,13 @@ impl<R: Read> Text<R> {
 fn read_once(reader: &mut impl Read, out: &mut Vec<u8>, want: usize) -> Result<bool, TextError> {
     let start = out.len();
     out.resize(start + want, 0);
-    loop {
-        match reader.read(&mut out[start..]) {
-            Ok(count) => {
-                out.truncate(start + count);
-                return Ok(count > 0);
-            }
-            Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
-            Err(err) => {
-                out.truncate(start);
-                return Err(TextError::Io(err));
-            }
-        }
+    let read = reader.read(&mut out[start..]);
+    out.truncate(start + read.as_ref().map_or(0, |count| *count));
+    match read {
+        Ok(count) => Ok(count > 0),
+        // A stream that is silent says so; whoever reads may have something to hand on meanwhile.
+        Err(err) if err.kind() == io::ErrorKind::Interrupted => Ok(true),
+        Err(err) => Err(TextError::Io(err)),
     }
 }
 

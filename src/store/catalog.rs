@@ -246,6 +246,7 @@ impl Stored {
                 self.refuse_inexact(connection, &column.name)?;
             }
             self.table.values[at].kind = ColumnType::Double;
+            self.is_recorded = false;
             if self.present.contains(&at) {
                 connection
                     .execute_batch(&self.rebuild())

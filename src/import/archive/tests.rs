@@ -66,18 +66,22 @@ fn read(file: &str, bytes: &[u8]) -> Result<Vec<(String, String)>> {
     std::fs::write(&path, bytes)?;
     let sources = expand(&[path.display().to_string()], &Arc::default())?;
     let progress = Progress::new(sources[0].size());
-    let mut found = Vec::new();
+    let (mut found, mut counted) = (Vec::new(), bytes.len() as u64);
     visit(&sources[0], &progress, &mut |member| {
         let name = member.name.rsplit('/').next().unwrap_or_default().to_owned();
         let mut text = String::new();
         match member.content {
             Content::Stream(mut stream) => stream.read_to_string(&mut text)?,
-            Content::File(mut file) => file.read_to_string(&mut text)?,
+            Content::File(mut file) => {
+                // Whoever reads a Parquet file counts it.
+                counted = 0;
+                file.read_to_string(&mut text)?
+            }
         };
         found.push((name, text));
         Ok(())
     })?;
-    assert_eq!(progress.read(), bytes.len() as u64);
+    assert_eq!(progress.read(), counted);
     Ok(found)
 }
 

@@ -70,7 +70,17 @@ proptest! {
         for block_bytes in 1..=text.len() + 1 {
             let mut found = Vec::new();
             let mut joined = Vec::new();
-            for block in blocks(text.as_bytes(), csv(), block_bytes).unwrap() {
+            let blocks = match blocks(text.as_bytes(), csv(), block_bytes) {
+                Ok(blocks) => blocks,
+                Err(error) => {
+                    // Behind an open quote one more line is no record of its own.
+                    prop_assert!(error.to_string().contains("never closed"), "{}", error);
+                    let longer = format!("{whole}\nx");
+                    prop_assert_eq!(records(longer.as_bytes()).len(), expected.len());
+                    return Ok(());
+                }
+            };
+            for block in blocks {
                 found.extend(records(&block.bytes));
                 joined.extend_from_slice(&block.bytes);
             }

@@ -65,8 +65,8 @@ fn an_unclosed_quote_swallowed_the_rest_of_the_file() {
 fn what_was_stored_before_an_error_was_not_reported() {
     let sandbox = Sandbox::new();
     let mut text = "symbol,ts,close\n".to_owned();
-    for at in 0..300_000 {
-        let close = if at > 250_000 { "bad" } else { "1" };
+    for at in 0..700_000 {
+        let close = if at > 650_000 { "bad" } else { "1" };
         text += &format!("A,{},{close}\n", 1_700_000_000 + at * 60);
     }
     sandbox.write("a.csv", &text);
