@@ -218,7 +218,6 @@ fn request(root: &Path, args: &StoreArgs) -> Result<Request> {
         limits: Limits { max_bad: args.max_bad, transaction_rows: args.transaction_rows },
         unknown_fields: if args.add_columns { Fields::Add } else { Fields::Ignore },
         key,
-        time: args.time.clone(),
         mode: args.dry_run.into(),
     })
 }

@@ -5,7 +5,6 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use polars::prelude::{
@@ -13,7 +12,6 @@ use polars::prelude::{
 };
 
 use super::Cells;
-use crate::fs;
 use crate::model::ColumnType;
 
 /// An open Parquet file.
@@ -49,12 +47,6 @@ pub struct ParquetSlice {
 }
 
 impl ParquetFile {
-    /// Opens a file and reads its metadata.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = fs::open(path)?;
-        Self::of(file).with_context(|| format!("cannot read '{}'", path.display()))
-    }
-
     /// Reads the metadata of an open file.
     pub fn of(file: File) -> Result<Self> {
         let (metadata, rows, empty) = guarded(|| {

@@ -39,8 +39,6 @@ pub struct Request {
     pub unknown_fields: Fields,
     /// The fields that key a table which does not exist yet.
     pub key: Vec<String>,
-    /// The field with the time of a table which does not exist yet.
-    pub time: Option<String>,
     /// Whether anything is kept.
     pub mode: Mode,
 }
@@ -160,11 +158,8 @@ impl<'s> Session<'s> {
             });
             match visited {
                 Err(err) => match err.downcast::<Widen>() {
-                    Ok(widen) if source.path().is_some() => self.columns.widen(&widen.misfits),
-                    Ok(widen) => bail!(
-                        Failure::new(format!("cannot store '{}': {widen}", source.name()))
-                            .hint("a file can be read again with a wider type, a stream can not")
-                    ),
+                    // Only a file asks for it: a stream could not be read again.
+                    Ok(widen) => self.columns.widen(&widen.misfits),
                     Err(err) => return Err(err),
                 },
                 Ok(()) => return Ok(()),

@@ -129,22 +129,6 @@ impl Ui {
         self.say(Volume::Normal, &self.labelled("warning", text));
     }
 
-    /// Warns with one indented line for each item.
-    pub fn warning_about(&self, text: &str, items: &[String]) {
-        let mut words = self.labelled("warning", text);
-        for item in items {
-            words.push_str("  ");
-            words.push_str(&visible(item));
-            words.push('\n');
-        }
-        self.say(Volume::Normal, &words);
-    }
-
-    /// Says what can be typed next; commands stand in backticks.
-    pub fn hint(&self, text: &str) {
-        self.say(Volume::Normal, &format!("\n{}", self.labelled("hint", text)));
-    }
-
     /// Says what a command did, without a label.
     pub fn summary(&self, text: &str) {
         self.say(Volume::Normal, &format!("{}\n", visible(text)));

@@ -59,14 +59,6 @@ impl Progress {
         bar.set_message(line(rows, bytes, total, elapsed));
     }
 
-    /// Runs `write` while the line is away, so that words on stderr do not mix with it.
-    pub fn suspend<R>(&self, write: impl FnOnce() -> R) -> R {
-        match self.bar.get() {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
-    }
-
     /// Clears the line.
     pub fn finish(&self) {
         if let Some(bar) = self.bar.get() {
