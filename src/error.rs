@@ -12,6 +12,14 @@ pub enum Kind {
     Usage = 2,
     /// Some of several inputs or symbols failed.
     Partial = 3,
+    /// The provider refused the key for every symbol.
+    Authentication = 4,
+    /// A quota or a rate limit stood in the way of every symbol.
+    Quota = 5,
+    /// The network stood in the way of every symbol.
+    Network = 6,
+    /// No answer had the form that the source's definition describes.
+    Format = 7,
     /// The user asked to stop.
     Interrupted = 130,
 }

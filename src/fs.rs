@@ -42,6 +42,30 @@ pub fn list(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries)
 }
 
+/// How a lock is taken that another process may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Locking {
+    /// Beside all others that share it.
+    Shared,
+    /// Alone, or not at all.
+    Try,
+}
+
+/// Takes the lock that a file stands for, and holds it until the file is dropped; `None` if another process has it.
+pub fn lock(path: &Path, locking: Locking) -> Result<Option<File>> {
+    let context = || format!("cannot lock '{}'", path.display());
+    let file = File::options().create(true).truncate(false).write(true).open(path).with_context(context)?;
+    let taken = match locking {
+        Locking::Shared => file.try_lock_shared(),
+        Locking::Try => file.try_lock(),
+    };
+    match taken {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(err)) => Err(err).with_context(context),
+    }
+}
+
 /// Creates a folder and the ones above it.
 pub fn create_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot create folder '{}'", path.display()))

@@ -1,5 +1,8 @@
 //! Time as barn keeps it: microseconds since 1970 in UTC, dates as days since 1970.
 
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 /// Microseconds in a day.
@@ -8,6 +11,36 @@ pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 pub const MIN_DAY: i64 = -719_528;
 /// 9999-12-31, the last day a four-digit year can write.
 pub const MAX_DAY: i64 = 2_932_896;
+
+/// Returns the time now, microseconds since 1970 in UTC.
+///
+/// The environment variable `BARN_NOW` (a time such as `2024-06-01T00:00:00Z`) sets the clock that barn sees when
+/// its process starts, so that what depends on the time of day can be repeated.
+pub fn now() -> i64 {
+    // The machine's clock and not one that counts from the start: that stands still while the machine sleeps.
+    static AHEAD: OnceLock<i64> = OnceLock::new();
+    let ahead = AHEAD.get_or_init(|| {
+        let set = std::env::var("BARN_NOW").ok().and_then(|text| parse_timestamp(&text));
+        set.map_or(0, |set| set.saturating_sub(wall_clock()))
+    });
+    wall_clock().saturating_add(*ahead)
+}
+
+/// Returns the time of the machine's clock, which several processes have in common.
+pub fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Reads `2024-01-31T09:30:00Z`, as [`format_timestamp`] writes it without a fraction.
+fn parse_timestamp(text: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
+    let is_shaped = text.len() == 20 && text.ends_with('Z') && text.as_bytes().get(10) == Some(&b'T');
+    let (year, month, day) = (i64::from(number(0, 4)?), number(5, 7)?, number(8, 10)?);
+    let seconds = number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+    (is_shaped && is_date(year, month, day))
+        .then(|| days_from_civil(year, month, day) * MICROS_PER_DAY + i64::from(seconds) * MICROS_PER_SECOND)
+}
 
 /// Returns the days from 1970-01-01 to a date of the proleptic Gregorian calendar.
 ///

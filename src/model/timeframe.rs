@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::time::{MICROS_PER_DAY, MICROS_PER_SECOND};
+use super::time::{MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, days_from_civil};
 
 /// The unit of a timeframe. Case matters: `m` is a minute, `mo` a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +111,44 @@ impl Timeframe {
         unit.saturating_mul(i64::from(self.count))
     }
 
+    /// Returns the start of the bar that a time lies in.
+    ///
+    /// Weeks start on Monday, months and years with the calendar's; counts of them are counted from year 0,
+    /// all else from 1970.
+    pub fn floor(self, micros: i64) -> i64 {
+        match self.months() {
+            Some(months) => {
+                let (year, month, _) = civil_from_days(micros.div_euclid(MICROS_PER_DAY));
+                let whole = (year * 12 + i64::from(month) - 1).div_euclid(months) * months;
+                month_start(whole)
+            }
+            None if self.unit == Unit::Week => {
+                // 1970-01-05 was the first Monday.
+                let monday = 4 * MICROS_PER_DAY;
+                (micros - monday).div_euclid(self.min_micros()) * self.min_micros() + monday
+            }
+            None => micros.div_euclid(self.min_micros()) * self.min_micros(),
+        }
+    }
+
+    /// Returns the time one bar behind another: its end where it is the start of a bar.
+    pub fn after(self, micros: i64) -> i64 {
+        let Some(months) = self.months() else { return micros.saturating_add(self.min_micros()) };
+        let (year, month, day) = civil_from_days(micros.div_euclid(MICROS_PER_DAY));
+        let into = i64::from(day - 1) * MICROS_PER_DAY + micros.rem_euclid(MICROS_PER_DAY);
+        let start = year * 12 + i64::from(month) - 1;
+        // The 31st plus a month is the last day of a shorter one.
+        (month_start(start + months) + into).min(month_start(start + months + 1) - 1)
+    }
+
+    fn months(self) -> Option<i64> {
+        match self.unit {
+            Unit::Month => Some(i64::from(self.count)),
+            Unit::Year => Some(i64::from(self.count) * 12),
+            _ => None,
+        }
+    }
+
     /// Returns whether a bar lasts a day or more, so that it is labelled by its date.
     pub fn is_day_or_more(self) -> bool {
         self.unit >= Unit::Day
@@ -122,6 +160,12 @@ impl Timeframe {
         let five = self.max_micros().saturating_mul(5);
         if self.is_day_or_more() { five.max(4 * MICROS_PER_DAY) } else { five }
     }
+}
+
+/// Returns when a month starts that is counted from January of year 0.
+fn month_start(months: i64) -> i64 {
+    let month = u32::try_from(months.rem_euclid(12)).unwrap_or(0) + 1;
+    days_from_civil(months.div_euclid(12), month, 1) * MICROS_PER_DAY
 }
 
 impl fmt::Display for Timeframe {
@@ -189,6 +233,29 @@ mod tests {
         }
         assert_eq!(Timeframe::from_spacing(0), None);
         assert_eq!(Timeframe::from_spacing(1_500_000), None);
+    }
+
+    #[test]
+    fn bars_start_and_end_where_the_calendar_says() {
+        let day = |year, month, day| days_from_civil(year, month, day) * MICROS_PER_DAY;
+        let cases = [
+            ("1d", day(2024, 2, 29), day(2024, 3, 1)),
+            ("1w", day(2024, 2, 26), day(2024, 3, 4)),
+            ("1mo", day(2024, 2, 1), day(2024, 3, 1)),
+            ("3mo", day(2024, 1, 1), day(2024, 4, 1)),
+            ("1y", day(2024, 1, 1), day(2025, 1, 1)),
+            ("4h", day(2024, 2, 29) + 8 * 3_600_000_000, day(2024, 2, 29) + 12 * 3_600_000_000),
+        ];
+        for (text, start, stop) in cases {
+            let timeframe: Timeframe = text.parse().unwrap();
+            let inside = day(2024, 2, 29) + 9 * 3_600_000_000;
+            assert_eq!(timeframe.floor(inside), start, "{text}");
+            assert_eq!(timeframe.floor(start), start, "{text}");
+            assert_eq!(timeframe.after(start), stop, "{text}");
+        }
+        let month: Timeframe = "1mo".parse().unwrap();
+        assert_eq!(month.floor(day(1969, 12, 31)), day(1969, 12, 1));
+        assert!(month.after(day(2024, 1, 31)) < day(2024, 3, 1));
     }
 
     #[test]
