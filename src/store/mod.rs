@@ -3,6 +3,7 @@
 
 mod batch;
 mod catalog;
+mod ledger;
 mod open;
 mod read;
 mod reject;
@@ -10,6 +11,7 @@ mod reject;
 mod tests;
 mod ticks;
 mod value;
+mod wanted;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +22,7 @@ use rusqlite::Connection;
 
 pub use batch::Input;
 pub use catalog::CONFIG;
+pub use ledger::{Coverage, LedgerKey, State};
 use open::FILE;
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
 pub use reject::{Keep, Origin, StoredReject};
@@ -54,6 +57,25 @@ impl Store {
         };
         store.reload()?;
         Ok(store)
+    }
+
+    /// Opens the store at `root` to look into it: nothing can be written, and no file changes.
+    pub fn open_to_read(root: &Path) -> Result<Self> {
+        let mut store = Self {
+            root: root.to_owned(),
+            connection: open::open_reader(root)?,
+            catalog: Catalog::default(),
+            series: SeriesNumbers::default(),
+            data_version: 0,
+            is_changed: false,
+        };
+        store.reload()?;
+        Ok(store)
+    }
+
+    /// Returns whether there is a store at `root`.
+    pub fn exists(root: &Path) -> bool {
+        root.join(FILE).exists()
     }
 
     /// Returns a table by name, whether it has rows or not.

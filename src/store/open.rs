@@ -1,7 +1,7 @@
 //! Opening `barn.db`: its pragmas, its migrations, and clear words where it is none of ours.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -18,8 +18,15 @@ const APPLICATION_ID: i32 = 0x6261_726e;
 /// How long a writer waits for another one before it gives up.
 const BUSY: Duration = Duration::from_secs(30);
 
+/// Between two tries to turn the log on; the other process needs a few milliseconds.
+const WAL_PAUSE: Duration = Duration::from_millis(5);
+
 /// The migrations, in order; the first brings a new file to `user_version` 1.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_catalog.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/0001_catalog.sql"), include_str!("schema/0002_coverage.sql")];
+
+/// The oldest format that is read as it is; a later one only added a table.
+const OLDEST_READ: usize = 1;
 
 /// Opens the database of the store at `root` for writing, and makes both where they are missing.
 pub(super) fn open_writer(root: &Path) -> Result<Connection> {
@@ -73,11 +80,11 @@ fn refuse_file(root: &Path) -> Result<()> {
 fn prepare_writer(connection: &mut Connection) -> Result<()> {
     connection.busy_timeout(BUSY)?;
     check_owner(connection)?;
+    enter_wal(connection)?;
     // FULL, not NORMAL: a transaction is a file or millions of rows, so the one sync it costs is small,
     // and what was acknowledged survives a power cut.
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
+        "PRAGMA synchronous = FULL;
          PRAGMA cache_size = -65536;
          PRAGMA temp_store = MEMORY;
          PRAGMA wal_autocheckpoint = 16384;
@@ -88,6 +95,24 @@ fn prepare_writer(connection: &mut Connection) -> Result<()> {
     migrate(connection)
 }
 
+/// Turns the write-ahead log on.
+///
+/// Two processes that make a store at once stand in each other's way here, and SQLite fails without asking for
+/// the busy timeout.
+fn enter_wal(connection: &Connection) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(err)
+                if err.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && started.elapsed() < BUSY =>
+            {
+                std::thread::sleep(WAL_PAUSE);
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
 fn prepare_reader(connection: &Connection) -> Result<()> {
     connection.busy_timeout(BUSY)?;
     connection.execute_batch(
@@ -96,7 +121,7 @@ fn prepare_reader(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     check_owner(connection)?;
     let version = user_version(connection)?;
-    if version < MIGRATIONS.len() {
+    if version < OLDEST_READ {
         bail!(
             "its format {version} is older than this barn's {}; open it once for writing",
             MIGRATIONS.len()
@@ -123,7 +148,7 @@ fn check_owner(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn user_version(connection: &Connection) -> Result<usize> {
+pub(super) fn user_version(connection: &Connection) -> Result<usize> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(usize::try_from(version)?)
 }
