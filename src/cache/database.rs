@@ -1,0 +1,248 @@
+//! Opening `cache.db`, and staying out of its way when it cannot be used: after a failure it is left alone for
+//! a while, and one sentence is kept for the user.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::fs;
+
+const FILE: &str = "cache.db";
+/// "barc" in ASCII.
+const APPLICATION_ID: i64 = 0x6261_7263;
+const FORMAT: i64 = 1;
+const SCHEMA: &str = include_str!("schema.sql");
+
+/// How long the database is left alone after a failure.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// The connections of one process to `cache.db`.
+pub(super) struct Database {
+    path: PathBuf,
+    /// How long a write waits for another process.
+    patience: Duration,
+    /// What it means that the database cannot be used.
+    consequence: &'static str,
+    writer: Mutex<Option<Connection>>,
+    readers: Mutex<Vec<Connection>>,
+    trouble: Mutex<Trouble>,
+    failures: AtomicU64,
+}
+
+#[derive(Default)]
+struct Trouble {
+    warning: Option<String>,
+    is_told: bool,
+    /// By [`Access`]: what cannot be written, because the disk is full, can still be read.
+    paused_until: [Option<Instant>; 2],
+}
+
+#[derive(Clone, Copy)]
+enum Access {
+    Read = 0,
+    Write = 1,
+}
+
+/// Locks a mutex; what it guards is whole after each step, so that a panic elsewhere does no harm.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Database {
+    pub(super) fn new(root: &Path, patience: Duration, consequence: &'static str) -> Self {
+        Self {
+            path: root.join(FILE),
+            patience,
+            consequence,
+            writer: Mutex::default(),
+            readers: Mutex::default(),
+            trouble: Mutex::default(),
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads with a connection of its own; `None` where there is no file yet, or where it fails.
+    pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<Option<T>>) -> Option<T> {
+        if self.is_paused(Access::Read) {
+            self.count(1);
+            return None;
+        }
+        let read = || {
+            let idle = lock(&self.readers).pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None if !self.path.exists() => return Ok(None),
+                None => match open_reader(&self.path, self.patience)? {
+                    Some(connection) => connection,
+                    None => return Ok(None),
+                },
+            };
+            let result = work(&connection);
+            lock(&self.readers).push(connection);
+            result
+        };
+        read().unwrap_or_else(|err| {
+            self.count(1);
+            self.note(&err, Access::Read);
+            None
+        })
+    }
+
+    /// Writes in one transaction, which makes the file where there is none.
+    pub(super) fn write<T>(&self, work: impl FnMut(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.write_with(&mut lock(&self.writer), work)
+    }
+
+    /// Returns the connection for writing unless another thread has it.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Option<Connection>>> {
+        match self.writer.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Returns the connection for writing once no other thread has it.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        lock(&self.writer)
+    }
+
+    /// Writes in one transaction with the connection that [`Database::lock`] returned.
+    pub(super) fn write_with<T>(
+        &self,
+        writer: &mut Option<Connection>,
+        mut work: impl FnMut(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        if self.is_paused(Access::Write) {
+            bail!("cannot use cache '{}': it failed before", self.path.display());
+        }
+        let mut write = || {
+            let connection = match writer {
+                Some(connection) => connection,
+                None => writer.insert(open_writer(&self.path, self.patience)?),
+            };
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        write()
+            .inspect_err(|err| self.note(err, Access::Write))
+            .with_context(|| format!("cannot use cache '{}'", self.path.display()))
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    fn is_paused(&self, access: Access) -> bool {
+        lock(&self.trouble).paused_until[access as usize].is_some_and(|until| Instant::now() < until)
+    }
+
+    fn note(&self, error: &anyhow::Error, access: Access) {
+        let mut trouble = lock(&self.trouble);
+        trouble.paused_until[access as usize] = Some(Instant::now() + PAUSE);
+        if trouble.warning.is_none() {
+            let why =
+                match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
+                    Some(ErrorCode::DatabaseBusy) => "another process has locked it".to_owned(),
+                    _ => format!("{error:#}"),
+                };
+            let path = self.path.display();
+            trouble.warning = Some(format!("cannot use cache '{path}': {why}; {}", self.consequence));
+        }
+    }
+
+    pub(super) fn count(&self, failures: u64) {
+        self.failures.fetch_add(failures, Ordering::Relaxed);
+    }
+
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Returns the sentence on the first failure, once.
+    pub(super) fn warning(&self) -> Option<String> {
+        let mut trouble = lock(&self.trouble);
+        if trouble.is_told {
+            return None;
+        }
+        let warning = trouble.warning.clone();
+        trouble.is_told = warning.is_some();
+        warning
+    }
+}
+
+fn open_writer(path: &Path, patience: Duration) -> Result<Connection> {
+    if let Some(folder) = path.parent() {
+        fs::create_folder(folder)?;
+    }
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    wait_for_others(&mut connection, patience)?;
+    // OFF: what a power cut takes can be fetched again, and a killed process loses nothing.
+    connection.execute_batch(
+        "PRAGMA synchronous = OFF; PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;
+         PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = 16777216;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(32);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if !is_made(&transaction)? {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
+    transaction.commit()?;
+    // Where another process is in the way the journal stays as it is until the next one opens the file.
+    match connection.execute_batch("PRAGMA journal_mode = WAL") {
+        Err(err) if err.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => Err(err.into()),
+        _ => Ok(connection),
+    }
+}
+
+/// Opens a connection for reading, `None` where another process is about to make the file.
+fn open_reader(path: &Path, patience: Duration) -> Result<Option<Connection>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    wait_for_others(&mut connection, patience)?;
+    connection.execute_batch(
+        "PRAGMA query_only = 1; PRAGMA cache_size = -512; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
+    )?;
+    Ok(is_made(&connection)?.then_some(connection))
+}
+
+/// Returns whether the tables are there; `false` for a new file, an error for one of another program.
+fn is_made(connection: &Connection) -> Result<bool> {
+    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if (id, version) == (APPLICATION_ID, FORMAT) {
+        return Ok(true);
+    }
+    if id == APPLICATION_ID {
+        bail!("it has format {version} of another barn, this one knows format {FORMAT}");
+    }
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id != 0 || version != 0 || tables > 0 {
+        bail!("it is a database of another program");
+    }
+    Ok(false)
+}
+
+/// Lets a connection wait for others in small steps: their transactions are short, and SQLite's own handler soon
+/// sleeps for a tenth of a second.
+fn wait_for_others(connection: &mut Connection, patience: Duration) -> Result<()> {
+    let mut since = Instant::now();
+    connection.busy_handler(Some(move |tries: i32| {
+        if tries == 0 {
+            since = Instant::now();
+        }
+        std::thread::sleep(Duration::from_micros(if tries < 100 { 200 } else { 5_000 }));
+        since.elapsed() < patience
+    }))?;
+    Ok(())
+}
