@@ -123,7 +123,7 @@ const LETTERS: &[(&str, &str)] = &[
 
 /// How well a field's name speaks for a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Likeness {
+pub(crate) enum Likeness {
     /// It is one letter of it.
     Letter,
     /// It is a well-known other name.
@@ -133,7 +133,7 @@ pub(super) enum Likeness {
 }
 
 /// Returns how well a normalized name speaks for a column.
-pub(super) fn likeness(column: &str, name: &str) -> Option<Likeness> {
+pub(crate) fn likeness(column: &str, name: &str) -> Option<Likeness> {
     if column == name {
         return Some(Likeness::Name);
     }

@@ -1,7 +1,12 @@
 //! Deciding which field feeds which column of a table.
 
+mod nested;
+
 use anyhow::{Context as _, Result, bail};
 use regex::Regex;
+
+use self::nested::request_name;
+pub(super) use self::nested::{Names, Otherwise};
 
 use super::alias::{Likeness, likeness};
 use super::detect::Evidence;
@@ -26,6 +31,12 @@ pub(super) struct Assignment<'a> {
     base_day: Option<i64>,
     pub(super) unknown: Vec<String>,
     pub(super) notes: Vec<String>,
+    /// For columns that a document must have their slots.
+    pub(super) required: Vec<(String, Vec<usize>)>,
+    /// For columns whose zone a document says the slot of its name.
+    pub(super) zones: Vec<(String, usize)>,
+    /// For columns that are values of the request their names there.
+    pub(super) requests: Vec<(String, String)>,
 }
 
 /// A column of the table and what feeds it.
@@ -42,19 +53,9 @@ impl<'a> Assignment<'a> {
         layout: &'a Layout,
         file_name: &'a str,
         fields: &mut Fields<'_>,
+        otherwise: Otherwise<'_>,
     ) -> Result<Self> {
-        let columns = table.columns();
-        let targets =
-            columns.into_iter().map(|column| Target { column, origin: Origin::Nowhere, entry: None });
-        let mut this = Self {
-            table,
-            layout,
-            file_name,
-            targets: targets.collect(),
-            base_day: None,
-            unknown: Vec::new(),
-            notes: Vec::new(),
-        };
+        let mut this = Self::empty(table, layout, file_name);
         let columns: Vec<_> = this.targets.iter().map(|target| target.column.name.clone()).collect();
         fields.check_header(layout, file_name, |name| {
             normalize(name).is_some_and(|name| columns.iter().any(|column| likeness(column, &name).is_some()))
@@ -63,9 +64,30 @@ impl<'a> Assignment<'a> {
         this.take_map(fields)?;
         this.take_constants()?;
         this.take_name()?;
-        this.take_likeness(fields)?;
+        if otherwise.names == Names::Speak {
+            this.take_likeness(fields)?;
+        }
+        if let Some(values) = otherwise.values {
+            this.take_values(values)?;
+        }
         this.check(fields)?;
         Ok(this)
+    }
+
+    fn empty(table: &'a Table, layout: &'a Layout, file_name: &'a str) -> Self {
+        let target = |column| Target { column, origin: Origin::Nowhere, entry: None };
+        Self {
+            table,
+            layout,
+            file_name,
+            targets: table.columns().into_iter().map(target).collect(),
+            base_day: None,
+            unknown: Vec::new(),
+            notes: Vec::new(),
+            required: Vec::new(),
+            zones: Vec::new(),
+            requests: Vec::new(),
+        }
     }
 
     /// Returns the slots of the columns whose times have no stated form, and the name of the column.
@@ -121,8 +143,9 @@ impl<'a> Assignment<'a> {
         let entry = target.entry;
         let number =
             NumberRule { thousands: self.layout.thousands, divide: entry.and_then(|entry| entry.divide) };
-        let name = entry.and_then(|entry| entry.zone.as_ref()).or(self.layout.zone.as_ref());
-        let zone = name.map(|name| zone(name)).transpose()?.flatten();
+        let is_in_document = self.zones.iter().any(|(column, _)| *column == target.column.name);
+        let name = self.zone_name(target).filter(|_| is_time(target.column.kind) && !is_in_document);
+        let zone = name.map(zone).transpose()?.flatten();
         let form = match form {
             Some(form) => form,
             None => self.stated_form(target)?,
@@ -130,6 +153,10 @@ impl<'a> Assignment<'a> {
         let nulls = self.layout.nulls.iter().map(|word| word.as_bytes().into()).collect();
         let rule = Rule::of(target.column.kind, number, TimeRule { form, zone });
         Ok(Feed { column: target.column.clone(), origin: target.origin.clone(), rule, nulls })
+    }
+
+    fn zone_name(&self, target: &Target<'a>) -> Option<&'a str> {
+        target.entry.and_then(|entry| entry.zone.as_deref()).or(self.layout.zone.as_deref())
     }
 
     fn stated_form(&self, target: &Target<'_>) -> Result<Form> {
@@ -175,8 +202,13 @@ impl<'a> Assignment<'a> {
     fn take_map(&mut self, fields: &mut Fields<'_>) -> Result<()> {
         for (column, entry) in &self.layout.map {
             let place = self.place(column, "map")?;
+            let request = entry.at.as_ref().and_then(request_name);
             let origin = match (&entry.at, &entry.constant) {
                 (_, Some(text)) => Origin::Constant(constant(&self.targets[place].column, text)?),
+                (Some(_), None) if request.is_some() => {
+                    self.requests.extend(request.map(|name| (column.clone(), name.to_owned())));
+                    Origin::Nowhere
+                }
                 (Some(at), None) => self.slots(column, at, entry, fields)?,
                 (None, None) => Origin::Nowhere,
             };
@@ -186,7 +218,7 @@ impl<'a> Assignment<'a> {
         Ok(())
     }
 
-    fn slots(&self, column: &str, at: &At, entry: &Entry, fields: &mut Fields<'_>) -> Result<Origin> {
+    fn slots(&mut self, column: &str, at: &At, entry: &Entry, fields: &mut Fields<'_>) -> Result<Origin> {
         let wanted = match at {
             At::First(all) => all.as_slice(),
             one => std::slice::from_ref(one),
@@ -194,6 +226,9 @@ impl<'a> Assignment<'a> {
         let mut slots = Vec::new();
         for at in wanted {
             slots.extend(fields.find(at)?);
+        }
+        if fields.places().is_some() && !entry.optional {
+            self.required.push((column.to_owned(), slots.clone()));
         }
         match (slots.is_empty(), wanted.first()) {
             (false, _) => Ok(Origin::Slots(slots)),
@@ -341,6 +376,10 @@ impl<'a> Assignment<'a> {
         }
         Ok(())
     }
+}
+
+fn is_time(kind: ColumnType) -> bool {
+    matches!(kind, ColumnType::Date | ColumnType::Timestamp)
 }
 
 fn mentions(at: Option<&At>, field: &str) -> bool {

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use rayon::prelude::*;
 
-use super::bind::Assignment;
+use super::bind::{Assignment, Otherwise};
 use super::cell::{Cell, Record};
 use super::detect::Evidence;
 use super::fields::{Fields, Reading};
@@ -31,8 +31,18 @@ pub(super) struct Bound {
 impl Decoder {
     /// Decides which field of the input feeds which column of the table, and what its times mean.
     pub fn bind(table: &Table, layout: &Layout, input: &Input<'_>) -> Result<Self> {
+        Self::bind_with(table, layout, input, Otherwise::NAMES)
+    }
+
+    /// Binds as [`Decoder::bind`] does, and says what feeds the columns that the layout does not.
+    pub(super) fn bind_with(
+        table: &Table,
+        layout: &Layout,
+        input: &Input<'_>,
+        otherwise: Otherwise<'_>,
+    ) -> Result<Self> {
         let mut fields = Fields::of(layout, input)?;
-        let mut assignment = Assignment::new(table, layout, input.file_name, &mut fields)?;
+        let mut assignment = Assignment::new(table, layout, input.file_name, &mut fields, otherwise)?;
         let undecided = assignment.undecided();
         let slots: Vec<_> = undecided.iter().flat_map(|(_, slots)| slots.iter().copied()).collect();
         let mut evidence: Vec<_> = undecided.iter().map(|(at, _)| (*at, Evidence::new())).collect();

@@ -1,5 +1,7 @@
 //! The words of a layout: what feeds a column, and how its numbers are written.
 
+use std::fmt;
+
 use anyhow::{Result, bail};
 use serde::Deserialize;
 use toml::Value;
@@ -43,16 +45,70 @@ impl Unit {
     }
 }
 
+/// How the records of a document are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// Each record is an object.
+    Objects,
+    /// Each record is an array, its values known by their places.
+    Rows,
+    /// Each column is an array; the values of one place are a record.
+    Columns,
+    /// Each record is the value of a key that is part of it, such as its time.
+    Keyed,
+    /// Each record is a line.
+    Csv,
+}
+
+/// Values inside a record that are records themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explode {
+    /// The path from the outer record to the inner ones.
+    pub path: String,
+    /// The name by which paths such as `^name.key` lead to a value of the inner record.
+    #[serde(default, rename = "as")]
+    pub name: Option<String>,
+}
+
+/// Keys of a record whose values are records, the key being the value of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arms {
+    /// The column.
+    pub column: String,
+    /// The keys; any may be absent.
+    pub keys: Vec<String>,
+}
+
 /// Where a value stands in a record.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum At {
     /// In the field of this place, from 0.
     Index(usize),
-    /// In the field of this name, or at this path of an object.
+    /// In the field of this name, or at this path: of the record, `^path` of the nearest record around it that
+    /// has it, `^name.path` of the one of that name, `$.path` of the document. `@key` is the key of the record,
+    /// `@index` its place, `@value` the record itself, `@request.NAME` a value of the request.
     Name(String),
     /// In the first of several that is there and not empty.
     First(Vec<Self>),
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(place) => write!(f, "'{place}'"),
+            Self::Name(name) => write!(f, "'{name}'"),
+            Self::First(several) => {
+                for (place, at) in several.iter().enumerate() {
+                    let between = if place == 0 { "" } else { " or " };
+                    write!(f, "{between}{at}")?;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// What feeds a column.

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 
+use super::body::Places;
 use super::entry::At;
 use super::json::JsonReading;
 use super::layout::Layout;
@@ -25,6 +26,7 @@ enum Kind<'a> {
     Objects(&'a [Block]),
     Arrays,
     Typed,
+    Nested(Places),
 }
 
 /// How the blocks of an input are read.
@@ -61,6 +63,19 @@ impl<'a> Fields<'a> {
         Self { names, paths: Vec::new(), kind: Kind::Typed }
     }
 
+    /// The values of a document whose records lie inside each other; they have no names.
+    pub(super) fn nested(places: Places) -> Self {
+        Self { names: Vec::new(), paths: Vec::new(), kind: Kind::Nested(places) }
+    }
+
+    /// Returns where the values of a document stand, if it is one.
+    pub(super) fn places(&mut self) -> Option<&mut Places> {
+        match &mut self.kind {
+            Kind::Nested(places) => Some(places),
+            _ => None,
+        }
+    }
+
     /// Refuses a first line that looks like a record, unless it is said to be a header; `is_known` says
     /// whether a name means something.
     pub(super) fn check_header(
@@ -91,8 +106,15 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Returns the slot of a field, `None` where the input does not have it.
-    pub(super) fn find(&mut self, at: &At) -> Result<Option<usize>> {
+    /// Returns the slots of a field, none where the input does not have it.
+    pub(super) fn find(&mut self, at: &At) -> Result<Vec<usize>> {
+        match &mut self.kind {
+            Kind::Nested(places) => places.find(at),
+            _ => Ok(self.find_one(at)?.into_iter().collect()),
+        }
+    }
+
+    fn find_one(&mut self, at: &At) -> Result<Option<usize>> {
         match at {
             At::Index(place) => {
                 Ok((*place < self.names.len() && !matches!(self.kind, Kind::Objects(_))).then_some(*place))
@@ -126,7 +148,7 @@ impl<'a> Fields<'a> {
             return Ok(Some(slot));
         }
         match name.parse() {
-            Ok(place) => self.find(&At::Index(place)),
+            Ok(place) => self.find_one(&At::Index(place)),
             Err(_) => Ok(None),
         }
     }

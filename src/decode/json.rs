@@ -4,53 +4,27 @@
 //! digits.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Block;
 use super::cell::{Cell, Lines, Record};
 use super::path::Step;
+use super::want::{Piece, Sheet, Want};
 
 /// Where the values of a JSON record stand.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JsonReading {
-    keys: HashMap<String, Vec<(usize, Vec<Step>)>>,
-    places: HashMap<usize, Vec<(usize, Vec<Step>)>>,
+    want: Want,
     slots: usize,
 }
 
-/// A value of a record, as a piece of its text or of what was unescaped.
-#[derive(Clone, Copy, Debug, Default)]
-enum Piece {
-    #[default]
-    Nothing,
-    Token {
-        start: usize,
-        end: usize,
-    },
-    /// A text without escapes, in place.
-    Plain {
-        start: usize,
-        end: usize,
-    },
-    /// A text whose escapes were resolved.
-    Unescaped {
-        start: usize,
-        end: usize,
-    },
-}
-
 /// A record of a block.
-pub(super) struct JsonRecord<'a> {
-    bytes: &'a [u8],
-    start: usize,
-    end: usize,
-    pieces: &'a [Piece],
-    unescaped: &'a str,
+pub(super) struct JsonRecord<'s> {
+    pub(super) sheet: &'s Sheet<'s>,
+    pub(super) start: usize,
+    pub(super) end: usize,
 }
 
 /// A record that is no JSON, or neither an object nor an array.
@@ -61,21 +35,18 @@ pub(super) struct Malformed<'a> {
     pub(super) reason: String,
 }
 
+/// A key of an object, borrowed unless it has escapes.
+#[derive(Deserialize)]
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
 impl JsonReading {
     /// Reads the values at `paths`, the slot of each being its place.
     pub(super) fn new(paths: impl IntoIterator<Item = (usize, Vec<Step>)>, slots: usize) -> Self {
-        let mut reading = Self { slots, ..Self::default() };
-        for (slot, path) in paths {
-            let mut steps = path.into_iter();
-            match steps.next() {
-                Some(Step::Key(key)) => reading.keys.entry(key).or_default().push((slot, steps.collect())),
-                Some(Step::Index(place)) => {
-                    reading.places.entry(place).or_default().push((slot, steps.collect()));
-                }
-                None => {}
-            }
+        let mut want = Want::default();
+        for (slot, steps) in paths {
+            want.add(&steps, slot);
         }
-        reading
+        Self { want, slots }
     }
 
     /// Calls `visit` with each record of a block that is not blank, until it returns false.
@@ -84,29 +55,41 @@ impl JsonReading {
         block: &Block,
         mut visit: impl FnMut(Result<&JsonRecord<'_>, Malformed<'_>>) -> bool,
     ) {
-        let mut pieces = vec![Piece::Nothing; self.slots];
-        let mut unescaped = String::new();
+        let mut sheet = Sheet::new(&block.bytes, self.slots);
         each_text(block, |start, end| {
-            let bytes = &block.bytes;
-            pieces.fill(Piece::Nothing);
-            unescaped.clear();
-            let text = bytes.get(start..end).unwrap_or_default();
-            let filler = Filler { reading: self, pieces: &mut pieces, unescaped: &mut unescaped, bytes };
-            let mut parser = serde_json::Deserializer::from_slice(text);
-            let outcome = parser.deserialize_any(filler).and_then(|()| parser.end());
-            let record = JsonRecord { bytes, start, end, pieces: &pieces, unescaped: &unescaped };
+            sheet.forget(&self.want, 0);
+            let outcome = self.fill(&mut sheet, start, end);
+            let record = JsonRecord { sheet: &sheet, start, end };
             match outcome {
                 Ok(()) => visit(Ok(&record)),
-                Err(err) => {
-                    // The place counts from the record, whose line is told anyway.
-                    let reason = err.to_string();
-                    let reason = reason.split(" at line ").next().unwrap_or_default();
+                Err(reason) => {
                     visit(Err(Malformed { reason: format!("it is no JSON record: {reason}"), record }))
                 }
             }
         });
     }
+
+    fn fill(&self, sheet: &mut Sheet<'_>, start: usize, end: usize) -> Result<(), String> {
+        let text = sheet.bytes.get(start..end).unwrap_or_default();
+        if let Err(err) = serde_json::from_slice::<&RawValue>(text) {
+            // The place counts from the record, whose line is told anyway.
+            let reason = err.to_string();
+            return Err(reason.split(" at line ").next().unwrap_or_default().to_owned());
+        }
+        if !matches!(text, [b'{' | b'[', ..]) {
+            return Err(NO_RECORD.to_owned());
+        }
+        if sheet.fill(&self.want, start).is_none() {
+            return Err(TOO_DEEP.to_owned());
+        }
+        if sheet.take_bad() { Err(HALF_CHARACTER.to_owned()) } else { Ok(()) }
+    }
 }
+
+/// Why a value is no record.
+pub(super) const NO_RECORD: &str = "expected an object or an array";
+pub(super) const TOO_DEEP: &str = "its values lie over 128 levels inside each other";
+pub(super) const HALF_CHARACTER: &str = "a text of it has an escape that makes no character";
 
 /// Calls `visit` with start and end of each record that is not blank, until it returns false.
 pub(super) fn each_text(block: &Block, mut visit: impl FnMut(usize, usize) -> bool) {
@@ -130,15 +113,12 @@ pub(super) fn each_text(block: &Block, mut visit: impl FnMut(usize, usize) -> bo
 }
 
 impl Record for JsonRecord<'_> {
+    #[inline]
     fn cell(&self, slot: usize) -> Cell<'_> {
-        match self.pieces.get(slot) {
+        match self.sheet.pieces.get(slot) {
             None | Some(Piece::Nothing) => Cell::Null,
-            Some(Piece::Token { start, end } | Piece::Plain { start, end }) => {
-                Cell::Text(self.bytes.get(*start..*end).unwrap_or_default())
-            }
-            Some(Piece::Unescaped { start, end }) => {
-                Cell::Text(self.unescaped.as_bytes().get(*start..*end).unwrap_or_default())
-            }
+            Some(Piece::Whole(place)) => Cell::Whole(*place),
+            Some(piece) => self.sheet.text(*piece).map_or(Cell::Null, Cell::Text),
         }
     }
 
@@ -151,122 +131,11 @@ impl Record for JsonRecord<'_> {
     }
 
     fn line(&self, lines: &mut Lines) -> u64 {
-        lines.at(self.bytes, self.start)
+        lines.at(self.sheet.bytes, self.start)
     }
 
     fn raw(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.bytes.get(self.start..self.end).unwrap_or_default())
-    }
-}
-
-/// Puts the wanted values of a record into their slots.
-struct Filler<'a> {
-    reading: &'a JsonReading,
-    pieces: &'a mut [Piece],
-    unescaped: &'a mut String,
-    bytes: &'a [u8],
-}
-
-/// A key of an object, borrowed unless it has escapes.
-#[derive(Deserialize)]
-pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
-
-impl<'de> Visitor<'de> for Filler<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object or an array")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Key(key)) = map.next_key()? {
-            let value: &RawValue = map.next_value()?;
-            if let Some(wanted) = self.reading.keys.get(key.as_ref()) {
-                self.fill(wanted, value).map_err(serde::de::Error::custom)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<(), A::Error> {
-        let mut place = 0;
-        while let Some(value) = elements.next_element::<&RawValue>()? {
-            if let Some(wanted) = self.reading.places.get(&place) {
-                self.fill(wanted, value).map_err(serde::de::Error::custom)?;
-            }
-            place += 1;
-        }
-        Ok(())
-    }
-}
-
-impl Filler<'_> {
-    fn fill(&mut self, wanted: &[(usize, Vec<Step>)], value: &RawValue) -> Result<(), serde_json::Error> {
-        for (slot, steps) in wanted {
-            let piece = match descend(value, steps) {
-                Some(value) => self.piece(value.get())?,
-                None => Piece::Nothing,
-            };
-            if let Some(place) = self.pieces.get_mut(*slot) {
-                *place = piece;
-            }
-        }
-        Ok(())
-    }
-
-    fn piece(&mut self, token: &str) -> Result<Piece, serde_json::Error> {
-        // A raw value borrows from the block, so that its place there is the distance of the two.
-        let start = (token.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
-        let end = start.wrapping_add(token.len());
-        Ok(match token.as_bytes() {
-            b"null" => Piece::Nothing,
-            [b'"', text @ .., b'"'] if !text.contains(&b'\\') => {
-                Piece::Plain { start: start + 1, end: end - 1 }
-            }
-            [b'"', ..] => {
-                let text: String = serde_json::from_str(token)?;
-                let start = self.unescaped.len();
-                self.unescaped.push_str(&text);
-                Piece::Unescaped { start, end: self.unescaped.len() }
-            }
-            _ => Piece::Token { start, end },
-        })
-    }
-}
-
-/// Follows the steps of a path; of a key that comes twice the last counts.
-fn descend<'a>(value: &'a RawValue, steps: &[Step]) -> Option<&'a RawValue> {
-    let Some((step, rest)) = steps.split_first() else { return Some(value) };
-    let inner = match step {
-        Step::Key(key) => {
-            let object: HashMap<Key<'_>, &RawValue> = serde_json::from_str(value.get()).ok()?;
-            *object.get(key.as_str())?
-        }
-        Step::Index(place) => {
-            let array: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
-            *array.get(*place)?
-        }
-    };
-    descend(inner, rest)
-}
-
-impl PartialEq for Key<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for Key<'_> {}
-
-impl std::hash::Hash for Key<'_> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
-
-impl std::borrow::Borrow<str> for Key<'_> {
-    fn borrow(&self) -> &str {
-        &self.0
+        Cow::Borrowed(self.sheet.bytes.get(self.start..self.end).unwrap_or_default())
     }
 }
 

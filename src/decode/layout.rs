@@ -7,7 +7,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::Format;
-use super::entry::{At, Entry, Thousands, one_or_many, scalar_text};
+use super::body::is_from_document;
+use super::entry::{Arms, At, Entry, Explode, Shape, Thousands, one_or_many, scalar_text};
 use crate::error::Failure;
 use crate::model::nearest;
 
@@ -41,6 +42,16 @@ pub struct Layout {
     pub nulls: Vec<String>,
     /// Where the records of a JSON document are.
     pub root: Option<String>,
+    /// Whether the document may lack its root, and then has no records.
+    pub optional: bool,
+    /// How the records of a document are laid out.
+    pub shape: Option<Shape>,
+    /// The ways from each record of the root to the ones inside it.
+    pub explode: Vec<Explode>,
+    /// The keys of a record that make a row each.
+    pub arms: Option<Arms>,
+    /// Where a document has the time behind which its rows may still change.
+    pub open_after: Option<String>,
     /// The forms of the column `ts`, tried in order.
     pub time_formats: Vec<String>,
     /// For a column of the table what feeds it.
@@ -66,37 +77,46 @@ struct Text {
     thousands: Option<Thousands>,
     nulls: Vec<String>,
     root: Option<String>,
+    optional: bool,
+    layout: Option<Shape>,
+    explode: Vec<Explode>,
+    arms: BTreeMap<String, Vec<String>>,
     #[serde(deserialize_with = "one_or_many", alias = "time-formats")]
     time_format: Vec<String>,
 }
 
-/// The keys of a layout; a test holds them against what is read.
-const KEYS: &[&str] = &[
-    "format",
-    "header",
-    "columns",
-    "name",
-    "symbol-from-name",
-    "zone",
-    "encoding",
-    "skip",
-    "footer",
-    "delimiter",
-    "thousands",
-    "nulls",
-    "root",
-    "time-format",
-    "time-formats",
-    "map",
-    "set",
-    "explode",
-    "arms",
-];
+/// Levels of records inside each other at most; each is a call.
+const DEEPEST_EXPLODE: usize = 16;
 
 /// The keys of an entry of `[map]`.
 const ENTRY_KEYS: &[&str] = &["at", "unit", "since", "divide", "format", "zone", "optional", "const"];
 
 impl Layout {
+    /// The keys of a layout in TOML; a test holds them against what is read.
+    pub(crate) const KEYS: &[&str] = &[
+        "format",
+        "layout",
+        "optional",
+        "header",
+        "columns",
+        "name",
+        "symbol-from-name",
+        "zone",
+        "encoding",
+        "skip",
+        "footer",
+        "delimiter",
+        "thousands",
+        "nulls",
+        "root",
+        "time-format",
+        "time-formats",
+        "map",
+        "set",
+        "explode",
+        "arms",
+    ];
+
     /// Reads a layout from TOML.
     pub fn parse(text: &str) -> Result<Self> {
         let table: Table = toml::from_str(text).context(Failure::usage("cannot read layout"))?;
@@ -156,16 +176,33 @@ impl Layout {
         entry.constant = None;
     }
 
-    fn from_table(mut table: Table) -> Result<Self> {
-        check_keys(table.keys(), KEYS, "layout")?;
-        if let Some(later) = ["explode", "arms"].into_iter().find(|key| table.contains_key(*key)) {
-            bail!("cannot use '{later}': this version of barn does not take nested records apart");
-        }
+    /// Reads a layout from the keys of a TOML table.
+    pub(crate) fn from_table(mut table: Table) -> Result<Self> {
+        check_keys(table.keys(), Self::KEYS, "layout")?;
         let format = table.remove("format");
         let map = table.remove("map").map(section("map")).transpose()?.unwrap_or_default();
         let set = table.remove("set").map(section("set")).transpose()?.unwrap_or_default();
         let text: Text = Value::Table(table).try_into()?;
-        let mut layout = Self {
+        let mut layout = Self::of(text)?;
+        if let Some(format) = format {
+            layout.set_format(format.as_str().context("invalid format: expected a word")?)?;
+        }
+        layout.check_shape()?;
+        for (column, entry) in map {
+            let entry =
+                parse_entry(entry).with_context(|| format!("cannot read column '{column}' of [map]"))?;
+            layout.map.insert(column, entry);
+        }
+        for (column, value) in set {
+            let value =
+                scalar_text(value).with_context(|| format!("cannot read column '{column}' of [set]"))?;
+            layout.set.insert(column, value);
+        }
+        Ok(layout)
+    }
+
+    fn of(text: Text) -> Result<Self> {
+        Ok(Self {
             format: None,
             header: text.header,
             columns: text.columns,
@@ -178,25 +215,96 @@ impl Layout {
             delimiter: text.delimiter,
             thousands: text.thousands,
             nulls: text.nulls,
-            root: text.root,
+            root: text.root.and_then(|root| below_document(&root)),
+            optional: text.optional,
+            shape: text.layout,
+            explode: text.explode,
+            arms: one_arm(text.arms)?,
+            open_after: None,
             time_formats: text.time_format,
             map: BTreeMap::new(),
             set: BTreeMap::new(),
+        })
+    }
+
+    /// Refuses a shape that the format does not have, and takes the format from it where none is given.
+    fn check_shape(&mut self) -> Result<()> {
+        let is_nested = !self.explode.is_empty() || self.arms.is_some();
+        match (self.shape, self.format) {
+            (None, Some(Format::Csv | Format::Parquet)) | (Some(Shape::Csv), _) if is_nested => {
+                bail!("cannot use 'explode' or 'arms': only JSON has records inside each other")
+            }
+            (Some(Shape::Csv), None) => self.format = Some(Format::Csv),
+            (Some(Shape::Csv), Some(Format::Csv)) => {}
+            (Some(Shape::Csv), Some(_)) => bail!("invalid layout 'csv': the format is another one"),
+            (Some(_), Some(Format::Csv | Format::Parquet)) => {
+                bail!("invalid layout: only JSON has objects, rows, columns or keyed records")
+            }
+            (_, Some(Format::Ndjson)) if self.needs_inside() => {
+                bail!("invalid layout: records inside each other or columns need format 'json'")
+            }
+            _ => {}
+        }
+        if self.explode.len() > DEEPEST_EXPLODE {
+            bail!("invalid explode: it has over {DEEPEST_EXPLODE} levels");
+        }
+        Ok(())
+    }
+
+    /// Returns whether rows are made of more than one record each.
+    pub(super) fn needs_inside(&self) -> bool {
+        matches!(self.shape, Some(Shape::Columns | Shape::Keyed))
+            || !self.explode.is_empty()
+            || self.arms.is_some()
+    }
+
+    /// Returns whether only the whole document, rather than its records one by one, can be decoded.
+    pub fn needs_document(&self, format: Format) -> bool {
+        fn leads_out(at: &At) -> bool {
+            match at {
+                At::Name(name) => {
+                    name.starts_with('^')
+                        || is_from_document(name)
+                        || matches!(name.as_str(), "@key" | "@index" | "@value")
+                }
+                At::First(several) => several.iter().any(leads_out),
+                At::Index(_) => false,
+            }
+        }
+        let zone_is_path = |zone: &Option<String>| zone.as_ref().is_some_and(|zone| zone.starts_with('$'));
+        let has_paths = || {
+            self.root.as_ref().is_some_and(|root| root.contains('*') || root.starts_with('$'))
+                || zone_is_path(&self.zone)
+                || self
+                    .map
+                    .values()
+                    .any(|entry| zone_is_path(&entry.zone) || entry.at.as_ref().is_some_and(leads_out))
         };
-        if let Some(format) = format {
-            layout.set_format(format.as_str().context("invalid format: expected a word")?)?;
+        match format {
+            Format::Json => self.needs_inside() || has_paths(),
+            // A document of one line looks like one of its records.
+            Format::Ndjson => self.format.is_none() && self.needs_inside(),
+            Format::Csv | Format::Parquet => false,
         }
-        for (column, entry) in map {
-            let entry =
-                parse_entry(entry).with_context(|| format!("cannot read column '{column}' of [map]"))?;
-            layout.map.insert(column, entry);
-        }
-        for (column, value) in set {
-            let value =
-                scalar_text(value).with_context(|| format!("cannot read column '{column}' of [set]"))?;
-            layout.set.insert(column, value);
-        }
-        Ok(layout)
+    }
+}
+
+/// Returns a root without the `$` that stands for the document, `None` if it is the document.
+fn below_document(root: &str) -> Option<String> {
+    let path = root.strip_prefix('$').map_or(root, |path| path.strip_prefix('.').unwrap_or(path));
+    (!path.is_empty() || root.is_empty()).then(|| path.to_owned())
+}
+
+/// Reads the one column whose values are keys.
+fn one_arm(arms: BTreeMap<String, Vec<String>>) -> Result<Option<Arms>> {
+    let mut arms = arms.into_iter();
+    match (arms.next(), arms.next()) {
+        (None, _) => Ok(None),
+        (Some((column, keys)), None) if !keys.is_empty() => Ok(Some(Arms { column, keys })),
+        (Some((column, _)), None) => bail!("invalid arms: column '{column}' has no keys"),
+        _ => bail!(
+            "invalid arms: expected one column and its keys, such as `arms = {{ option_type = [\"CE\", \"PE\"] }}`"
+        ),
     }
 }
 
@@ -286,12 +394,11 @@ mod tests {
 
     #[test]
     fn every_known_key_is_read() {
-        for key in KEYS {
+        for key in Layout::KEYS {
             let mut outcomes = ["'csv'", "true", "1", "[]", "';'", "'comma'", "{}"]
                 .iter()
                 .map(|value| Layout::parse(&format!("{key} = {value}")));
-            let refused = ["explode", "arms"].contains(key);
-            assert_eq!(outcomes.any(|outcome| outcome.is_ok()), !refused, "{key}");
+            assert!(outcomes.any(|outcome| outcome.is_ok()), "{key}");
         }
         for key in ENTRY_KEYS {
             let mut outcomes = ["'s'", "'midnight'", "1", "true"].iter().map(|value| {
@@ -314,13 +421,53 @@ mod tests {
             ("map.ts = { at = 1, divide = 0 }", "invalid divide '0'"),
             ("format = 'xls'", "invalid format 'xls'"),
             ("set.a = []", "expected a text"),
-            ("explode = []", "cannot use 'explode'"),
+            ("explode = [{ paht = 'a[]' }]", "unknown field `paht`"),
+            ("format = 'csv'\nexplode = [{ path = 'a[]' }]", "cannot use 'explode'"),
+            ("arms = { a = ['x'], b = ['y'] }", "expected one column"),
+            ("arms = { a = [] }", "column 'a' has no keys"),
+            ("layout = 'row'", "unknown variant `row`"),
+            ("layout = 'rows'\nformat = 'csv'", "only JSON"),
+            ("layout = 'csv'\nformat = 'json'", "another one"),
+            ("format = 'ndjson'\nlayout = 'keyed'", "need format 'json'"),
             ("skip = -1", "skip"),
         ];
         for (text, reason) in cases {
             let error = format!("{:#}", Layout::parse(text).unwrap_err());
             assert!(error.contains(reason), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_root_counts_from_the_document_with_and_without_its_sign() {
+        let root = |text: &str| Layout::parse(&format!("root = '{text}'")).unwrap().root;
+        assert_eq!(root("$"), None);
+        assert_eq!(root("$.a[0]").as_deref(), Some("a[0]"));
+        assert_eq!(root("$[\"a b\"]").as_deref(), Some("[\"a b\"]"));
+        assert_eq!(root("a.b").as_deref(), Some("a.b"));
+    }
+
+    #[test]
+    fn only_what_leads_out_of_a_record_needs_the_whole_document() {
+        let streamed =
+            ["map.ts = 't'", "root = '$.a'", "layout = 'rows'", "map.ts = '@timestamp'", "zone = 'UTC'"];
+        for text in streamed {
+            assert!(!Layout::parse(text).unwrap().needs_document(Format::Json), "{text}");
+        }
+        let whole = [
+            "layout = 'columns'",
+            "layout = 'keyed'",
+            "explode = [{ path = 'a[]' }]",
+            "arms = { option_type = ['CE'] }",
+            "root = 'a.*'",
+            "zone = '$.zone'",
+            "map.ts = ['t', '$.t']",
+            "map.ts = { at = 't', zone = '$.zone' }",
+        ];
+        for text in whole {
+            assert!(Layout::parse(text).unwrap().needs_document(Format::Json), "{text}");
+        }
+        let line = |text: &str| Layout::parse(text).unwrap().needs_document(Format::Ndjson);
+        assert!(line("arms = { option_type = ['CE'] }") && !line("map.ts = '$.t'"));
     }
 
     #[test]

@@ -5,16 +5,20 @@
 //! threads: [`Decoder::decode`] turns one block into one frame, and what does not fit into rejects.
 
 mod alias;
+mod asked;
 mod bind;
+mod body;
 mod cell;
 mod clock;
 mod csv;
 mod decoder;
 mod detect;
+mod document;
 mod entry;
 mod fields;
 mod format;
 mod given;
+mod http_date;
 mod infer;
 mod json;
 mod layout;
@@ -26,18 +30,27 @@ mod pattern;
 mod plan;
 mod rows;
 mod shape;
+mod text;
 mod timeframe;
+mod walk;
+mod want;
 
 use crate::frame::Frame;
 use crate::model::{ColumnType, Reject};
 
+pub(crate) use alias::likeness;
+pub use asked::moment;
+pub use body::{Body, BodyDecoder, Given};
 pub use csv::delimiter;
 pub use decoder::Decoder;
-pub use entry::{At, Entry, Since, Thousands, Unit};
+pub use document::{Document, Found};
+pub use entry::{Arms, At, Entry, Explode, Shape, Since, Thousands, Unit};
 pub use format::{Format, sniff};
+pub use http_date::http_date;
 pub use infer::infer;
 pub use layout::Layout;
 pub use parquet::{ParquetDecoder, SLICE_ROWS, infer_parquet};
+pub use path::Path;
 
 /// Whole records of an input, in UTF-8.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::bind::Assignment;
+use super::bind::{Assignment, Otherwise};
 use super::cell::{Cell, Lines, Record};
 use super::decoder::{Bound, Look};
 use super::detect::Evidence;
@@ -37,7 +37,7 @@ impl ParquetDecoder {
     /// Decides which column of the file feeds which column of the table.
     pub fn bind(table: &Table, layout: &Layout, file: ParquetFile, file_name: &str) -> Result<Self> {
         let mut fields = Fields::typed(names(&file));
-        let mut assignment = Assignment::new(table, layout, file_name, &mut fields)?;
+        let mut assignment = Assignment::new(table, layout, file_name, &mut fields, Otherwise::NAMES)?;
         let places = readable(&file);
         let at = |slot: &usize| places.get(*slot).copied();
         let undecided = assignment.undecided();

@@ -76,6 +76,11 @@ impl<'p> Rows<'p> {
         self.reject(record, reason);
     }
 
+    /// Returns the number of records so far.
+    pub(super) fn read(&self) -> u64 {
+        self.read
+    }
+
     /// Ends the block.
     pub(super) fn finish(mut self) -> Decoded {
         let rows = self.ts.len();
@@ -311,7 +316,8 @@ impl<'p> Keys<'p> {
     }
 }
 
-fn is_day_or_more(timeframe: &Value) -> bool {
+/// Returns whether the value of the key column of timeframes is a day or more.
+pub(super) fn is_day_or_more(timeframe: &Value) -> bool {
     match timeframe {
         Value::Text(text) => text.parse::<Timeframe>().is_ok_and(Timeframe::is_day_or_more),
         _ => false,

@@ -9,7 +9,7 @@ use crate::error::exit_code;
 use crate::model::time::format_timestamp;
 use crate::model::{BUILTIN, Table, TableText, Value, ValueRef};
 
-fn table(name: &str) -> Table {
+pub(super) fn table(name: &str) -> Table {
     let texts: BTreeMap<String, TableText> = toml::from_str(BUILTIN).unwrap();
     Table::parse(name, &texts[name]).unwrap()
 }
@@ -44,7 +44,7 @@ fn decode(table: &Table, layout: &Layout, name: &str, text: &str) -> anyhow::Res
     Ok((show(table, &done.frame), done))
 }
 
-fn show(table: &Table, frame: &Frame) -> Vec<String> {
+pub(super) fn show(table: &Table, frame: &Frame) -> Vec<String> {
     let one = |value: ValueRef<'_>| match value {
         ValueRef::Null => "∅".to_owned(),
         ValueRef::Text(text) => text.to_owned(),

@@ -12,6 +12,7 @@ pub(crate) use parquet::tests::sample as sample_parquet;
 pub use parquet::{ParquetColumn, ParquetFile, ParquetSlice, TimeUnit};
 
 use crate::model::SeriesKey;
+use crate::model::ValueRef;
 
 const SERIES: &str = "#series";
 const TS: &str = "#ts";
@@ -107,6 +108,42 @@ impl Frame {
         Some(Cells::of(self.rows.columns()[place].as_materialized_series()))
     }
 
+    /// Keeps the rows that `keep` says, in their order; it has a flag for each row.
+    pub fn retain(&mut self, keep: &[bool]) {
+        assert_eq!(keep.len(), self.len(), "a flag belongs to each row");
+        if keep.iter().all(|keep| *keep) {
+            return;
+        }
+        let places = (0_u32..).zip(keep).filter(|(_, keep)| **keep).map(|(at, _)| at);
+        self.take(places.collect());
+    }
+
+    /// Puts flags into the value column of booleans at place `at` of the table, one for each row.
+    pub fn set_booleans(&mut self, at: usize, flags: &[bool]) {
+        assert_eq!(flags.len(), self.len(), "a flag belongs to each row");
+        let column = Series::new(at.to_string().as_str().into(), flags).into_column();
+        if let Some(place) = self.places.get(at).copied().flatten() {
+            self.rows.replace_column(place, column).expect("the column has the height of the frame");
+            return;
+        }
+        if self.places.len() <= at {
+            self.places.resize(at + 1, None);
+        }
+        self.places[at] = Some(self.rows.width());
+        self.rows.with_column(column).expect("the column has the height of the frame");
+    }
+
+    /// Returns whether the cell of a row is null in the value column at place `at`, as it is without the column.
+    pub fn is_null_at(&self, at: usize, row: usize) -> bool {
+        self.cells(at).is_none_or(|cells| cells.get(row) == ValueRef::Null)
+    }
+
+    fn take(&mut self, places: Vec<u32>) {
+        let places = IdxCa::from_vec("".into(), places);
+        self.rows = self.rows.take(&places).expect("every place is below the length");
+        self.rows.rechunk_mut();
+    }
+
     /// Sorts the rows by (rank of their series, time, given order, input order).
     ///
     /// `rank` gives for each place in [`Frame::keys`] its rank.
@@ -120,16 +157,14 @@ impl Frame {
             (0..u32::try_from(ts.len()).expect("a batch has under 2^32 rows")).collect();
         // Stable, so that the input order decides between equal keys.
         rayon::slice::ParallelSliceMut::par_sort_by_key(order.as_mut_slice(), |&at| key(at as usize));
-        let order = IdxCa::from_vec("".into(), order);
-        self.rows = self.rows.take(&order).expect("every place is below the length");
-        self.rows.rechunk_mut();
+        self.take(order);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ColumnType, Value, ValueRef};
+    use crate::model::{ColumnType, Value};
 
     fn frame(series: &[u32], ts: &[i64], closes: &[Option<f64>]) -> Frame {
         let mut close = ColumnBuilder::new(ColumnType::Double, closes.len());
@@ -158,5 +193,23 @@ mod tests {
             [ValueRef::Double(2.0), ValueRef::Double(4.0), ValueRef::Null, ValueRef::Double(1.0)]
         );
         assert!(frame.cells(0).is_none());
+    }
+
+    #[test]
+    fn rows_are_kept_and_flagged() {
+        let mut frame = frame(&[0, 1, 0, 1], &[2, 1, 1, 1], &[Some(1.0), Some(2.0), None, Some(4.0)]);
+        frame.set_booleans(2, &[true, false, true, false]);
+        frame.retain(&[true, false, true, true]);
+        frame.set_booleans(0, &[false, false, true]);
+        frame.set_booleans(0, &[true, false, true]);
+        assert_eq!((frame.len(), frame.ts()), (3, &[2, 1, 1][..]));
+        let nulls: Vec<_> = (0..3).map(|row| frame.is_null_at(1, row)).collect();
+        assert_eq!(nulls, [false, true, false]);
+        let flags = |at| (0..3).map(|row| frame.cells(at).unwrap().get(row)).collect::<Vec<_>>();
+        assert_eq!(flags(0), [true, false, true].map(ValueRef::Boolean));
+        assert_eq!(flags(2), [true, true, false].map(ValueRef::Boolean));
+        assert!(frame.is_null_at(7, 0));
+        frame.retain(&[false; 3]);
+        assert!(frame.is_empty() && frame.ts().is_empty());
     }
 }

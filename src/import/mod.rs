@@ -4,6 +4,7 @@
 mod archive;
 mod block;
 mod columns;
+mod document;
 mod elements;
 mod fingerprint;
 mod input;

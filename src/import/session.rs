@@ -194,6 +194,9 @@ impl<'s> Session<'s> {
             Some(format) => format,
             None => sniff(&text, file_name)?,
         };
+        if layout.needs_document(format) {
+            return self.document(name, file_name, Box::new(Cursor::new(start).chain(stream)));
+        }
         options.cut = self.cut(format, &text)?;
         let mut reader = BlockReader::new(Box::new(Cursor::new(start).chain(stream)), options, self.stop)?;
         let mut head = Vec::new();
@@ -248,7 +251,7 @@ impl<'s> Session<'s> {
     }
 
     /// Whether the input's own fields decide columns of the table.
-    fn brings_columns(&self) -> bool {
+    pub(super) fn brings_columns(&self) -> bool {
         self.request.unknown_fields == Fields::Add || self.store.table(&self.request.table).is_none()
     }
 

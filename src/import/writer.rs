@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::session::{Fields, Mode, Outcome, Session, interrupted};
 use crate::decode::{Decoded, Misfit};
 use crate::error::{Failure, visible};
-use crate::model::{Counts, Reject, Table};
+use crate::model::{Counts, Reject, Table, time};
 use crate::store::{self, Keep};
 
 /// The longest time rows of a stream wait for their commit.
@@ -207,7 +207,7 @@ impl<'a, 's> Writer<'a, 's> {
         }
         let origin = store::Origin { table: &self.table.name, path: &self.name, content: &self.content };
         let keep = std::mem::replace(&mut self.keep, Keep::Append);
-        self.session.store.keep_rejects(origin, &rejects, keep, now())
+        self.session.store.keep_rejects(origin, &rejects, keep, time::now())
     }
 
     /// Commits the rows of a stream that is silent.
@@ -296,11 +296,6 @@ impl<'a, 's> Writer<'a, 's> {
             self.committed.read
         ))
     }
-}
-
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
