@@ -1,0 +1,67 @@
+//! What a fetch counts while it runs, for whoever watches and for the summary.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::cache::Tier;
+
+/// Counters that every worker adds to.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Windows that are done.
+    pub done: AtomicU64,
+    /// Windows in all.
+    pub total: AtomicU64,
+    /// Requests that went out.
+    pub requests: AtomicU64,
+    /// Tries beyond the first.
+    pub retries: AtomicU64,
+    /// Rows that came.
+    pub rows: AtomicU64,
+    /// Answers from memory.
+    pub memory_hits: AtomicU64,
+    /// Answers from disk.
+    pub disk_hits: AtomicU64,
+    /// Answers that the provider said still hold.
+    pub revalidated: AtomicU64,
+    /// Microseconds spent waiting for limits.
+    pub waited_micros: AtomicU64,
+    /// Symbols with nothing left to do.
+    pub symbols: AtomicU64,
+}
+
+impl Stats {
+    /// Counts an answer from the cache.
+    pub fn hit(&self, tier: Tier) {
+        match tier {
+            Tier::Memory => &self.memory_hits,
+            Tier::Disk => &self.disk_hits,
+        }
+        .fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request.
+    pub fn requested(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts another try.
+    pub fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an answer that still holds.
+    pub fn revalidated(&self) {
+        self.revalidated.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a wait.
+    pub fn waited(&self, wait: Duration) {
+        self.waited_micros.fetch_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Returns a counter.
+    pub fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}
