@@ -11,12 +11,12 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, info, query, store};
+use crate::commands::{completions, demo, fetch, info, query, source, store};
 use crate::error::{self, Kind};
 use crate::fs::{self, Overwrite};
 use crate::ui::{ColorChoice, Ui, Volume, figures};
 
-/// Keeps market history: stores bars, ticks, option chains and odds, and answers SQL
+/// Keeps market history: fetches and stores bars, ticks, option chains and odds, and answers SQL
 #[derive(Parser)]
 #[command(
     name = "barn",
@@ -24,7 +24,7 @@ use crate::ui::{ColorChoice, Ui, Volume, figures};
     max_term_width = 100,
     disable_help_subcommand = true,
     after_help = "Examples:
-  barn store bars prices.csv --set source=kaggle --set timeframe=1d
+  barn fetch binance BTC/USDT -t 1h --since 2024-01-01
   barn query \"SELECT symbol, max(high) FROM bars GROUP BY symbol ORDER BY symbol\""
 )]
 pub struct Cli {
@@ -79,6 +79,9 @@ pub struct Global {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
+    Fetch(Box<fetch::FetchArgs>),
+    Source(source::SourceArgs),
     Store(Box<store::StoreArgs>),
     Query(query::QueryArgs),
     Info(info::InfoArgs),
@@ -108,6 +111,11 @@ impl Context {
     /// Returns whether the user asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Returns where the report goes.
+    pub fn report_path(&self) -> Option<&std::path::Path> {
+        self.global.report.as_deref()
     }
 
     /// Writes the report of a command, if one is wanted.
@@ -157,9 +165,12 @@ fn run(cli: Cli) -> ExitCode {
     let stop = Arc::new(AtomicBool::new(false));
     let context = Context { global: cli.global, ui, stop: Arc::clone(&stop), has_reported: Cell::new(false) };
     let result = catch_signals(stop).and_then(|()| match cli.command {
+        Command::Fetch(args) => fetch::run(&context, &args),
         Command::Store(args) => store::run(&context, &args),
         Command::Query(args) => query::run(&context, &args),
         Command::Info(args) => info::run(&context, &args),
+        Command::Demo(args) => demo::run(&context, &args),
+        Command::Source(args) => source::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
     });
     context.timing(&[("all", started.elapsed())]);

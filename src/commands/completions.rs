@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
+use clap::Command;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
@@ -44,15 +45,24 @@ fn man(out: &mut Vec<u8>) -> Result<()> {
     page.render_description_section(out)?;
     page.render_options_section(out)?;
     for sub in command.get_subcommands() {
-        out.extend_from_slice(format!(".SH \"BARN {}\"\n", sub.get_name().to_uppercase()).as_bytes());
-        let page = clap_mangen::Man::new(sub.clone());
-        let mut section = Vec::new();
-        page.render_synopsis_section(&mut section)?;
-        page.render_description_section(&mut section)?;
-        page.render_options_section(&mut section)?;
-        page.render_extra_section(&mut section)?;
-        // Sections of a command are subsections of the page.
-        out.extend_from_slice(String::from_utf8_lossy(&section).replace(".SH ", ".SS ").as_bytes());
+        chapter(sub, &format!("BARN {}", sub.get_name().to_uppercase()), out)?;
+    }
+    Ok(())
+}
+
+/// One command, and the commands below it.
+fn chapter(command: &Command, name: &str, out: &mut Vec<u8>) -> Result<()> {
+    out.extend_from_slice(format!(".SH \"{name}\"\n").as_bytes());
+    let page = clap_mangen::Man::new(command.clone());
+    let mut section = Vec::new();
+    page.render_synopsis_section(&mut section)?;
+    page.render_description_section(&mut section)?;
+    page.render_options_section(&mut section)?;
+    page.render_extra_section(&mut section)?;
+    // Sections of a command are subsections of the page.
+    out.extend_from_slice(String::from_utf8_lossy(&section).replace(".SH ", ".SS ").as_bytes());
+    for sub in command.get_subcommands() {
+        chapter(sub, &format!("{name} {}", sub.get_name().to_uppercase()), out)?;
     }
     Ok(())
 }

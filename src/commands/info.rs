@@ -1,5 +1,6 @@
 //! `barn info`: what a store has.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -11,15 +12,16 @@ use super::query;
 use crate::cli::Context;
 use crate::engine::{Engine, Options};
 use crate::error::{Failure, Kind};
-use crate::model::{ColumnType, Table, Timeframe, Value};
-use crate::store::{Field, Scan, SeriesEntry, Snapshot};
+use crate::model::{ColumnType, Span, Table, Timeframe, Value, coalesce};
+use crate::store::{Field, LedgerKey, Scan, SeriesEntry, Snapshot};
 use crate::ui::figures;
 use crate::ui::output::{Format, Listing, sink};
 
 /// Show what the store has
 ///
 /// Without an argument: its tables. With a table: its columns, and its series with their ranges and gaps. A
-/// gap is a spacing of more than 5 bars, for bars of a day or more of at least 4 days.
+/// gap is a spacing of more than 5 bars, for bars of a day or more of at least 4 days. A hole is history that was
+/// never asked of a source, between two ranges that were.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   barn info
@@ -53,7 +55,13 @@ pub fn run(context: &Context, args: &InfoArgs) -> Result<Option<Kind>> {
                 print(context, &columns(table), format)?;
                 query::stdout()?.write_all(b"\n").context("cannot write to stdout")?;
             }
-            print(context, &series(&snapshot, table)?, format)
+            let asked = asked(&snapshot, name)?;
+            print(context, &series(&snapshot, table, &asked)?, format)?;
+            if !asked.is_empty() && matches!(format, Format::Table | Format::Markdown) {
+                query::stdout()?.write_all(b"\n").context("cannot write to stdout")?;
+                print(context, &coverage(&asked), format)?;
+            }
+            Ok(())
         }
     }?;
     Ok(None)
@@ -71,7 +79,8 @@ fn find<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Table> {
     })
 }
 
-fn print(context: &Context, listing: &Listing, format: Format) -> Result<()> {
+/// Prints a list to stdout.
+pub(super) fn print(context: &Context, listing: &Listing, format: Format) -> Result<()> {
     let batch = listing.to_batch()?;
     let mut sink = sink(format, batch.schema(), Box::new(query::stdout()?), &query::screen(context))?;
     sink.write(&batch)?;
@@ -142,8 +151,58 @@ fn columns(table: &Table) -> Listing {
     listing
 }
 
-/// The series of a table with their ranges and gaps.
-fn series(snapshot: &Snapshot, table: &Table) -> Result<Listing> {
+/// The ranges that the ledger of a table covers, by what they are about.
+fn asked(snapshot: &Snapshot, table: &str) -> Result<BTreeMap<LedgerKey, Vec<Span>>> {
+    let mut asked: BTreeMap<LedgerKey, Vec<Span>> = BTreeMap::new();
+    for (key, coverage) in snapshot.coverages(Some(table))? {
+        asked.entry(key).or_default().push(coverage.span);
+    }
+    for spans in asked.values_mut() {
+        *spans = coalesce(std::mem::take(spans));
+    }
+    Ok(asked)
+}
+
+/// What was asked of each source: a hole is history never asked for between two ranges of one symbol.
+fn coverage(asked: &BTreeMap<LedgerKey, Vec<Span>>) -> Listing {
+    let mut listing = Listing::new(&[
+        ("source", ColumnType::Text),
+        ("timeframe", ColumnType::Text),
+        ("symbols", ColumnType::Bigint),
+        ("ranges", ColumnType::Bigint),
+        ("holes", ColumnType::Bigint),
+    ]);
+    let mut sums: BTreeMap<(&str, &str), (BTreeSet<&str>, u64, u64)> = BTreeMap::new();
+    for (key, spans) in asked {
+        let (symbols, ranges, holes) = sums.entry((&key.source, &key.timeframe)).or_default();
+        symbols.insert(&key.symbol);
+        *ranges += spans.len() as u64;
+        *holes += spans.len() as u64 - 1;
+    }
+    for ((source, timeframe), (symbols, ranges, holes)) in sums {
+        let timeframe = if timeframe.is_empty() { Value::Null } else { text(timeframe) };
+        listing.push(vec![
+            text(source),
+            timeframe,
+            number(symbols.len() as u64),
+            number(ranges),
+            number(holes),
+        ]);
+    }
+    listing
+}
+
+/// Counts the holes in what was asked, by source, symbol and timeframe.
+fn holes(asked: &BTreeMap<LedgerKey, Vec<Span>>) -> HashMap<[&str; 3], u64> {
+    let mut holes = HashMap::new();
+    for (key, spans) in asked {
+        *holes.entry([&*key.source, &*key.symbol, &*key.timeframe]).or_default() += spans.len() as u64 - 1;
+    }
+    holes
+}
+
+/// The series of a table with their ranges and gaps, and with the holes in the ledger where it has any range.
+fn series(snapshot: &Snapshot, table: &Table, asked: &BTreeMap<LedgerKey, Vec<Span>>) -> Result<Listing> {
     let mut heads: Vec<(&str, ColumnType)> =
         table.key.iter().map(|column| (column.name.as_str(), column.kind)).collect();
     heads.push(("rows", ColumnType::Bigint));
@@ -153,7 +212,11 @@ fn series(snapshot: &Snapshot, table: &Table) -> Result<Listing> {
     if timeframe.is_some() {
         heads.push(("gaps", ColumnType::Bigint));
     }
+    if !asked.is_empty() {
+        heads.push(("holes", ColumnType::Bigint));
+    }
     let mut listing = Listing::new(&heads);
+    let holes = holes(asked);
     for entry in snapshot.series(&table.name)? {
         let step = timeframe.and_then(|at| match &entry.key.0[at] {
             Value::Text(word) => word.parse::<Timeframe>().ok(),
@@ -166,6 +229,16 @@ fn series(snapshot: &Snapshot, table: &Table) -> Result<Listing> {
         row.push(extent.map_or(Value::Null, |(_, last)| Value::Timestamp(last)));
         if timeframe.is_some() {
             row.push(step.map_or(Value::Null, |_| number(gaps)));
+        }
+        if !asked.is_empty() {
+            let key = ["source", "symbol", "timeframe"].map(|column| match table.key_index(column) {
+                Some(at) => match &entry.key.0[at] {
+                    Value::Text(text) => &**text,
+                    _ => "",
+                },
+                None => "",
+            });
+            row.push(holes.get(&key).map_or(Value::Null, |holes| number(*holes)));
         }
         listing.push(row);
     }

@@ -1,7 +1,10 @@
 //! The commands: one file each with its arguments and its run.
 
 pub mod completions;
+pub mod demo;
+pub mod fetch;
 pub mod info;
 pub mod query;
+pub mod source;
 pub mod store;
 mod tally;

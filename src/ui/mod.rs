@@ -113,6 +113,11 @@ impl Ui {
         self.volume
     }
 
+    /// Returns whether a person watches.
+    pub fn is_watched(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
     /// Returns a display of progress, hidden where nothing may be shown.
     pub fn progress(&self) -> Progress {
         let shown = self.volume > Volume::Quiet && io::stderr().is_terminal();
@@ -127,6 +132,14 @@ impl Ui {
     /// Says what is probably not what the user wanted.
     pub fn warning(&self, text: &str) {
         self.say(Volume::Normal, &self.labelled("warning", text));
+    }
+
+    /// Says what is probably not what the user wanted, item by item, and what can be typed next.
+    pub fn warnings(&self, head: &str, items: &[String], hint: Option<&str>) {
+        let mut lines = vec![format!("warning: {}\n", visible(head))];
+        lines.extend(items.iter().map(|item| format!("  {}\n", visible(item))));
+        lines.extend(hint.map(|hint| format!("\nhint: {}\n", visible(hint))));
+        self.say(Volume::Normal, &self.painted(&lines.concat()));
     }
 
     /// Says what a command did, without a label.

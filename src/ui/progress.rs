@@ -41,22 +41,34 @@ impl Progress {
 
     /// Tells how far the work is: all rows and bytes until now, and all bytes there will be, where known.
     pub fn update(&self, rows: u64, bytes: u64, total: Option<u64>) {
-        if self.show == Show::Hidden {
-            return;
-        }
-        let elapsed = self.started.elapsed();
-        let now_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        let changed_ms = self.changed_ms.load(Ordering::Relaxed);
-        if elapsed < PATIENCE || now_ms.saturating_sub(changed_ms) < STEP_MS {
-            return;
-        }
-        self.changed_ms.store(now_ms, Ordering::Relaxed);
+        let Some(elapsed) = self.due() else { return };
         let bar = self.bar.get_or_init(|| start(total));
         if let Some(total) = total {
             bar.set_length(total.max(bytes));
         }
         bar.set_position(bytes);
         bar.set_message(line(rows, bytes, total, elapsed));
+    }
+
+    /// Tells how far work is whose steps are not bytes: those done, all of them, and the rest in words.
+    pub fn tell(&self, done: u64, total: u64, words: impl FnOnce(Duration) -> String) {
+        let Some(elapsed) = self.due() else { return };
+        let bar = self.bar.get_or_init(|| start(Some(total)));
+        bar.set_length(total.max(done));
+        bar.set_position(done);
+        bar.set_message(words(elapsed));
+    }
+
+    /// Returns the time since the start if the line is to change now.
+    fn due(&self) -> Option<Duration> {
+        let elapsed = self.started.elapsed();
+        let now_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let changed_ms = self.changed_ms.load(Ordering::Relaxed);
+        if self.show == Show::Hidden || elapsed < PATIENCE || now_ms.saturating_sub(changed_ms) < STEP_MS {
+            return None;
+        }
+        self.changed_ms.store(now_ms, Ordering::Relaxed);
+        Some(elapsed)
     }
 
     /// Clears the line.
@@ -75,7 +87,8 @@ impl Drop for Progress {
 
 fn start(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-    let template = if total.is_some() { "[{bar:24}] {percent:>3} %  {msg}" } else { "{spinner} {msg}" };
+    let template =
+        if total.is_some() { "[{bar:12}] {percent:>3} %  {wide_msg}" } else { "{spinner} {wide_msg}" };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
