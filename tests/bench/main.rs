@@ -3,13 +3,16 @@
 //! `cargo bench` runs all, `cargo bench -- import` those whose name contains the word, `--runs N` sets how
 //! often each command runs, `--csv` prints `date,commit,machine,bench,rows,median_ns,bytes` lines instead of
 //! the table. The programs run in turn (A B C A B C …) and the median counts. sqlite3 takes part if it is
-//! installed, duckdb if it is on the PATH or beside the interpreter that `BARN_TEST_PYTHON` names.
+//! installed, duckdb if it is on the PATH or beside the interpreter that `BARN_TEST_PYTHON` names, curl and aiohttp
+//! likewise.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::unwrap_used,
     reason = "a benchmark is a program of its own"
 )]
+
+mod fetch;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -63,6 +66,7 @@ fn main() {
     suite.start();
     suite.import();
     suite.query();
+    suite.fetch();
     if csv { suite.print_csv() } else { suite.print_table() }
 }
 

@@ -99,8 +99,11 @@ fn examples(text: &str) -> Vec<Example> {
     for block in text.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap();
         let mut is_continued = false;
+        // The demo prints commands itself.
+        let mut is_demo = false;
         for line in block.lines() {
-            if let Some(command) = line.strip_prefix("$ ") {
+            if let Some(command) = line.strip_prefix("$ ").filter(|_| !is_demo) {
+                is_demo = command == "barn demo";
                 found.push(Example { line: command.to_owned(), printed: String::new() });
             } else if let Some(example) = found.last_mut() {
                 let into = if is_continued { &mut example.line } else { &mut example.printed };

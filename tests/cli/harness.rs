@@ -294,10 +294,13 @@ impl Output {
     }
 
     /// Checks that the command failed with this exit code, said why in the house's form, and did not panic.
+    ///
+    /// Where a part failed (exit code 3), a warning says which.
     pub(crate) fn fails(self, code: i32) -> Done {
         self.check(self.code == Some(code), &format!("expected exit code {code}"));
-        let has_error = self.done.stderr.lines().any(|line| line.starts_with("error: "));
-        self.check(has_error, "expected a line that starts with 'error: '");
+        let starts: &[&str] = if code == 3 { &["error: ", "warning: "] } else { &["error: "] };
+        let is_said = self.done.stderr.lines().any(|line| starts.iter().any(|start| line.starts_with(start)));
+        self.check(is_said, &format!("expected a line that starts with '{}'", starts.join("' or '")));
         self.check(!self.done.stderr.contains("panicked"), "it panicked");
         let is_clean = !self.done.stderr.chars().any(|c| c.is_control() && c != '\n');
         self.check(is_clean, "control characters reach the terminal");

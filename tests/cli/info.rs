@@ -106,3 +106,36 @@ fn the_store_is_named_by_a_flag_or_the_environment() {
     // Global flags stand on either side of the command.
     sandbox.barn(["query", "SELECT count(*) AS n FROM bars", "--store", "here/there"]).ok().prints("n\n12\n");
 }
+
+#[test]
+fn holes_in_what_was_asked_are_counted_apart_from_gaps() {
+    let sandbox = Sandbox::with_bars();
+    assert!(!info(&sandbox, &["bars"]).contains("holes"), "nothing was asked of a source");
+    let (source, timeframe): (String, String) = sandbox
+        .sqlite()
+        .query_row("SELECT source, timeframe FROM bars_series LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    // Two ranges with a hole between them, and one state after another, which is none.
+    for (symbol, start, stop, state) in
+        [("AAA", 0, 10, "have"), ("AAA", 10, 20, "empty"), ("AAA", 30, 40, "have"), ("CCC", 0, 5, "have")]
+    {
+        sandbox
+            .sqlite()
+            .execute(
+                "INSERT INTO coverage VALUES ('bars', ?1, '', ?2, ?3, ?4, ?5, ?6, 0, 0)",
+                (&source, symbol, &timeframe, start, stop, state),
+            )
+            .unwrap();
+    }
+    let text = info(&sandbox, &["bars"]);
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let at = lines[0].iter().position(|name| *name == "holes").unwrap();
+    let of = |symbol: &str| lines.iter().find(|line| line.contains(&symbol)).unwrap()[at];
+    assert_eq!((of("AAA"), of("BBB")), ("1", ""), "{text}");
+    let text = sandbox.barn(["info", "bars", "--format", "markdown"]).ok().stdout();
+    let last = text.lines().last().unwrap();
+    let cells: Vec<&str> = last.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(cells, [source.as_str(), timeframe.as_str(), "2", "3", "1"], "{text}");
+}

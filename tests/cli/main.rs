@@ -9,12 +9,19 @@
 )]
 
 mod harness;
+mod market;
+mod server;
 
+mod demo;
 mod docs;
 mod duckdb;
 mod errors;
+mod fetch;
 mod info;
 mod query;
 mod realdata;
+mod recorded;
+mod replayed;
 mod sample;
+mod source;
 mod store;

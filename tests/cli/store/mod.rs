@@ -1,6 +1,7 @@
 //! `barn store`: what goes in, in which form, and what becomes of it.
 
 mod conflicts;
+mod documents;
 mod inferred;
 mod inputs;
 mod mapping;

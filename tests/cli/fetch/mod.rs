@@ -1,0 +1,179 @@
+//! `barn fetch`, against providers of three shapes that this process plays.
+
+mod bad;
+mod crash;
+mod edges;
+mod kept;
+mod limits;
+mod plan;
+mod replay;
+mod run;
+mod secrets;
+mod sources;
+mod steps;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use barn::model::time::format_timestamp;
+
+use crate::harness::{Output, Sandbox};
+use crate::market::{self, BARS, HEADER, KEY, KEY_NAME, NOW, Shape};
+use crate::server::{Reply, Seen, Server};
+
+pub(super) const HOUR: i64 = 3_600;
+pub(super) const DAY: i64 = 86_400;
+
+/// A provider, and a folder with its definition.
+pub(super) struct Stage {
+    pub(super) sandbox: Sandbox,
+    pub(super) server: Server,
+    pub(super) shape: Shape,
+    now: Arc<AtomicI64>,
+}
+
+impl Stage {
+    /// A provider that answers as it should.
+    pub(super) fn new(shape: Shape) -> Self {
+        Self::with(shape, "", |_| None)
+    }
+
+    /// A provider that `twist` answers for where it returns something; `extra` changes the definition.
+    pub(super) fn with(
+        shape: Shape,
+        extra: &str,
+        twist: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Self {
+        let now = Arc::new(AtomicI64::new(NOW));
+        let clock = Arc::clone(&now);
+        let server = Server::start(move |seen| {
+            twist(seen).unwrap_or_else(|| shape.answer(seen, clock.load(Ordering::SeqCst)))
+        });
+        let stage = Self { sandbox: Sandbox::new(), server, shape, now };
+        stage.define(extra);
+        stage
+    }
+
+    /// Writes the definition anew.
+    pub(super) fn define(&self, extra: &str) {
+        self.sandbox.write("source.toml", self.shape.definition(&self.server.url(), extra));
+    }
+
+    /// Sets the clock, of the provider and of the commands to come.
+    pub(super) fn set_clock(&self, now: i64) {
+        self.now.store(now, Ordering::SeqCst);
+    }
+
+    /// Returns `barn fetch source.toml` with the words of a line behind it, not started.
+    pub(super) fn command(&self, line: &str) -> Command {
+        self.with_key(&format!("--report report.json fetch ./source.toml {line}"))
+    }
+
+    /// Fetches what failed, as a report tells it.
+    pub(super) fn retry(&self, report: &str) -> Output {
+        self.sandbox.run(self.with_key(&format!("fetch --retry-failed {report} --report report.json")), None)
+    }
+
+    fn with_key(&self, line: &str) -> Command {
+        let mut command = self.sandbox.barn_command(line.split_whitespace());
+        command
+            .env(KEY_NAME, KEY)
+            .env("BARN_NOW", format_timestamp(self.now.load(Ordering::SeqCst) * 1_000_000));
+        command
+    }
+
+    /// Runs it.
+    pub(super) fn fetch(&self, line: &str) -> Output {
+        self.sandbox.run(self.command(line), None)
+    }
+
+    /// Returns the bars of the store.
+    pub(super) fn bars(&self) -> String {
+        self.sandbox.query(BARS)
+    }
+
+    /// Returns the report of the last fetch.
+    pub(super) fn report(&self) -> serde_json::Value {
+        serde_json::from_str(&self.sandbox.read_text("report.json")).unwrap()
+    }
+
+    /// Returns the start and end of each window of a symbol that was asked since the last `take`.
+    pub(super) fn starts(&self, symbol: &str) -> Vec<i64> {
+        let requests = self.server.requests();
+        let mut starts: Vec<_> = requests
+            .iter()
+            .filter(|seen| self.shape.symbol(seen) == symbol)
+            .map(|seen| self.shape.start(seen))
+            .collect();
+        starts.sort_unstable();
+        starts
+    }
+
+    /// Returns what the ledger knows of a symbol: state, start and stop in seconds.
+    pub(super) fn ledger(&self, symbol: &str) -> Vec<(String, i64, i64)> {
+        let store = self.sandbox.sqlite();
+        let mut query = store
+            .prepare(
+                "SELECT state, start / 1000000, stop / 1000000 FROM coverage WHERE symbol = ? ORDER BY start",
+            )
+            .unwrap();
+        let rows = query.query_map([symbol], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// Checks that the key is nowhere: in no file that a command wrote, and in nothing that it said.
+    pub(super) fn assert_no_key(&self, said: &[&str]) {
+        for text in said {
+            assert!(!has_key(text.as_bytes()), "the key is in what was printed:\n{text}");
+        }
+        search(&self.sandbox.path("."));
+    }
+}
+
+/// Checks that the key is in no file of a folder.
+fn search(folder: &Path) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            search(&path);
+        } else {
+            assert!(!has_key(&fs::read(&path).unwrap()), "the key is in '{}'", path.display());
+        }
+    }
+}
+
+/// Returns whether bytes hold the key, also in the forms it has in a URL or in base64.
+fn has_key(bytes: &[u8]) -> bool {
+    // The middle of the key is the same in a URL; its base64 depends on where it stands.
+    let base64 = ["czNjcjN0LUNhbmFye", "MzY3IzdC1DYW5hcn", "zM2NyM3QtQ2FuYXJ5"];
+    let mut forms = vec!["s3cr3t-Canary".as_bytes()];
+    forms.extend(base64.iter().map(|form| form.as_bytes()));
+    forms.iter().any(|form| memchr::memmem::find(bytes, form).is_some())
+}
+
+/// Returns a time as an argument.
+pub(super) fn at(seconds: i64) -> String {
+    format_timestamp(seconds * 1_000_000)
+}
+
+/// Returns the bars of symbols that a store has which asked for a range at `now`.
+pub(super) fn expected(symbols: &[&str], timeframe: &str, from: i64, to: i64, now: i64) -> String {
+    let mut text = HEADER.to_owned();
+    for symbol in symbols {
+        let bars = market::bars(symbol, timeframe, from, to, now);
+        text.push_str(&market::lines(symbol, timeframe, &bars, now));
+    }
+    text
+}
+
+/// Checks two tables, and shows the first line that differs.
+#[track_caller]
+pub(super) fn assert_same(found: &str, expected: &str) {
+    assert!(found == expected, "{}", crate::harness::difference(expected, found));
+}
