@@ -34,10 +34,130 @@ complete -c barn -n "__fish_barn_needs_command" -s v -l verbose -d 'Say more'
 complete -c barn -n "__fish_barn_needs_command" -l timing -d 'Print how long each part took'
 complete -c barn -n "__fish_barn_needs_command" -s h -l help -d 'Print help'
 complete -c barn -n "__fish_barn_needs_command" -s V -l version -d 'Print version'
+complete -c barn -n "__fish_barn_needs_command" -f -a "demo" -d 'Show what barn does, without a network, a key or a configuration'
+complete -c barn -n "__fish_barn_needs_command" -f -a "fetch" -d 'Fetch history from a provider into the store'
+complete -c barn -n "__fish_barn_needs_command" -f -a "source" -d 'List, show, check, test and write definitions of sources'
 complete -c barn -n "__fish_barn_needs_command" -f -a "store" -d 'Store files or a stream in a table'
 complete -c barn -n "__fish_barn_needs_command" -f -a "query" -d 'Ask SQL of the store'
 complete -c barn -n "__fish_barn_needs_command" -f -a "info" -d 'Show what the store has'
 complete -c barn -n "__fish_barn_needs_command" -f -a "completions" -d 'Print the completions of a shell, or the man page'
+complete -c barn -n "__fish_barn_using_subcommand demo" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand demo" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand demo" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand demo" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand demo" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand demo" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -s t -l timeframe -l interval -d 'Length of a bar, such as 1m, 1h or 1d' -r
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l since -d 'Start: 2024-01-31, 2024-01-31T09:30:00Z, -30d [default: behind the last final row]' -r
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l until -d 'End, not included [default: now]' -r
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l table -d 'Table, where the source fills several' -r
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l set -d 'Change an option of the source, as `barn source check` lists them' -r
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l retry-failed -d 'Fetch what failed in an earlier run, from its report' -r -F
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l jobs -d 'Requests at once at most [default: twice the cores, at least 8]' -r
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l every -d 'Go on fetching, a round each 30s, 5m or 1h of the clock, until Ctrl-C or SIGTERM' -r
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l record -d 'Save each answer, without secrets, as a file in a folder' -r -F
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l replay -d 'Take the answers from files that --record saved' -r -F
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l refresh -d 'Ask again what the store and the cache have'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l offline -d 'Make no request; only answers in the cache are used'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l dry-run -d 'Say what would be asked, and ask nothing'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l wait-lock -d 'Wait while another fetch from this source runs'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l skip-if-running -d 'Do nothing if another fetch from this source runs'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand fetch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -f -a "list" -d 'List the sources, what they bring, and the keys they need'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -f -a "show" -d 'Print the definition of a source'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -f -a "check" -d 'Check a definition, and print what it would contact, read and store'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -f -a "test" -d 'Run the tests of a definition, or decode one answer with it; makes no request'
+complete -c barn -n "__fish_barn_using_subcommand source; and not __fish_seen_subcommand_from list show check test new" -f -a "new" -d 'Write a definition to start from'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -l format -d 'Format of the list [default: table on a terminal, else csv]' -r -f -a "table\t''
+csv\t''
+tsv\t''
+json\t''
+ndjson\t''
+parquet\t''
+arrow\t''
+markdown\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from show" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from show" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from show" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from show" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from show" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from check" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from check" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from check" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from check" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from check" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l fixture -d 'The body of an answer' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l table -d 'The table to fill from the fixture [default: the first of the source]' -r
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -s t -l timeframe -l interval -d 'Timeframe of the bars in the fixture' -r
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l symbol -d 'The symbol the fixture is about' -r
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l set -d 'Set an option of the source' -r
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l format -d 'Write all rows of the table in this format, instead of showing the first' -r -f -a "table\t''
+csv\t''
+tsv\t''
+json\t''
+ndjson\t''
+parquet\t''
+arrow\t''
+markdown\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l from -d 'An answer of the provider: JSON, NDJSON or CSV' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l table -d 'The table the rows go to [default: the one the sample fits best, else bars]' -r
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -s o -l output -d 'The file to write [default: NAME.toml]' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l force -d 'Replace the file'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c barn -n "__fish_barn_using_subcommand store" -l format -d 'Format of the input, instead of what its content says' -r -f -a "auto\t''
 csv\t''
 tsv\t''
