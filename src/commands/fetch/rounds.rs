@@ -83,12 +83,17 @@ impl Rounds<'_> {
             let watcher = scope.spawn(|| {
                 let mut is_told = false;
                 while !is_done.load(Ordering::Relaxed) {
-                    if stop.load(Ordering::Relaxed) && !std::mem::replace(&mut is_told, true) {
-                        line.finish();
-                        ui.note("waiting for the requests under way, Ctrl-C again ends at once");
+                    if stop.load(Ordering::Relaxed) {
+                        if !std::mem::replace(&mut is_told, true) {
+                            line.finish();
+                            ui.note("waiting for the requests under way, Ctrl-C again ends at once");
+                        }
+                    } else {
+                        let (done, total) = (Stats::get(&stats.done), Stats::get(&stats.total));
+                        line.tell(done, total, |elapsed| {
+                            progress(source, plan.targets.len(), stats, elapsed)
+                        });
                     }
-                    let (done, total) = (Stats::get(&stats.done), Stats::get(&stats.total));
-                    line.tell(done, total, |elapsed| progress(source, plan.targets.len(), stats, elapsed));
                     std::thread::park_timeout(PROGRESS_INTERVAL);
                 }
                 line.finish();
