@@ -19,11 +19,13 @@ pub const MAX_DAY: i64 = 2_932_896;
 pub fn now() -> i64 {
     // The machine's clock and not one that counts from the start: that stands still while the machine sleeps.
     static AHEAD: OnceLock<i64> = OnceLock::new();
+    // Read once, so that the first answer is the time that is set and not a microsecond more.
+    let clock = wall_clock();
     let ahead = AHEAD.get_or_init(|| {
         let set = std::env::var("BARN_NOW").ok().and_then(|text| parse_timestamp(&text));
-        set.map_or(0, |set| set.saturating_sub(wall_clock()))
+        set.map_or(0, |set| set.saturating_sub(clock))
     });
-    wall_clock().saturating_add(*ahead)
+    clock.saturating_add(*ahead)
 }
 
 /// Returns the time of the machine's clock, which several processes have in common.
