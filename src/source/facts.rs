@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn bars_below_a_day_settle_sooner_than_others() {
-        let definition = Definition::parse(builtin::find("kite").unwrap(), "built in").unwrap();
+        let definition = Definition::parse(builtin::find("coinbase").unwrap(), "built in").unwrap();
         for (timeframe, hours) in [("1m", 1), ("1h", 1), ("1d", 24)] {
             let choice = Choice { timeframe: timeframe.parse().ok(), ..Choice::default() };
             let settle = definition.dataset(&choice).unwrap().settle;
