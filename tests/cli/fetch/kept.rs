@@ -220,7 +220,8 @@ fn a_request_that_was_not_made_costs_nothing() {
     thread::sleep(Duration::from_millis(1_200));
     stage.sandbox.shell(&format!("kill -INT {}", child.id())).ok();
     assert_eq!(stage.sandbox.wait(&mut child, "barn fetch"), Some(130));
-    assert_eq!(stage.server.count(), 2);
+    // The second may have been held back too.
+    assert!((1..=2).contains(&stage.server.count()));
     stage.fetch(&format!("CCC {}", range())).ok();
 }
 
