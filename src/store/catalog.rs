@@ -30,6 +30,9 @@ struct Config {
     /// Read by `store --as`; here only so that the key is known.
     #[serde(default)]
     layout: toml::Table,
+    /// Read by `fetch @NAME`; here only so that the key is known.
+    #[serde(default)]
+    symbols: toml::Table,
 }
 
 /// The tables of a store by name.
@@ -164,7 +167,7 @@ fn read_config(root: &Path) -> Result<BTreeMap<String, TableText>> {
     }
     let cannot = || Failure::usage(format!("cannot use '{}'", path.display()));
     let config: Config = toml::from_str(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)?;
-    drop(config.layout);
+    drop((config.layout, config.symbols));
     for (name, text) in &config.table {
         Table::parse(name, text).with_context(cannot)?;
     }

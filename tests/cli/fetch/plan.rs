@@ -102,6 +102,17 @@ fn a_range_without_rows_is_known_to_be_empty() {
 }
 
 #[test]
+fn symbols_come_from_a_list_of_barn_toml() {
+    let stage = Stage::new(Shape::Rows);
+    stage.sandbox.write("barn/barn.toml", "[symbols]\nmine = [\"AAA\", \"BBB\"]\n");
+    let range = range(SINCE, SINCE + DAY);
+    stage.fetch(&format!("@mine {range} --dry-run")).ok();
+    stage.fetch(&format!("@mine {range}")).ok();
+    assert_same(&stage.bars(), &expected(&["AAA", "BBB"], "1h", SINCE, SINCE + DAY, NOW));
+    stage.fetch(&format!("@mien {range}")).fails(2).says(&["`@mine`"]);
+}
+
+#[test]
 fn symbols_come_from_arguments_stdin_and_files() {
     let stage = Stage::new(Shape::Rows);
     stage.sandbox.write("list.txt", "BBB\n# a remark\n\n  CCC\n");
