@@ -115,7 +115,7 @@ impl Asker<'_> {
         keep: Keep<'_>,
     ) -> Result<Asked, (Fault, Story)> {
         let fail = |fault| (fault, Story::default());
-        let request = make(0).map_err(|err| fail(unmade(&err)))?;
+        let request = make(0).map_err(|err| fail(as_fault(&err, Class::Request)))?;
         let is_cached = keep.good.is_some() && !self.wire.is_replay();
         // Of identical requests one goes out and the others find its answer.
         let _flight = is_cached.then(|| self.cache.flight(&request.key));
@@ -160,7 +160,7 @@ impl Asker<'_> {
             let request = match make(mirror) {
                 // The answer is looked for under the first host, whoever gives it.
                 Ok(request) => Request { key: key.to_owned(), ..request },
-                Err(err) => return Err((unmade(&err), story)),
+                Err(err) => return Err((as_fault(&err, Class::Request), story)),
             };
             match (Attempt { asker: self, request, keep, known }).run(&mut story) {
                 Next::Done(asked) => return Ok(*asked),
@@ -231,9 +231,9 @@ pub(super) fn interrupted() -> Fault {
     fault(Class::Network, "interrupted")
 }
 
-/// The fault of a request that cannot be made: a page elsewhere, a value that does not fit.
-fn unmade(err: &anyhow::Error) -> Fault {
-    err.downcast_ref::<Fault>().cloned().unwrap_or_else(|| fault(Class::Request, format!("{err:#}")))
+/// The fault an error holds, else one of a class.
+pub(super) fn as_fault(err: &anyhow::Error, class: Class) -> Fault {
+    err.downcast_ref::<Fault>().cloned().unwrap_or_else(|| fault(class, format!("{err:#}")))
 }
 
 fn give_up(mut fault: Fault, retries: u32) -> Fault {

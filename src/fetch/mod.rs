@@ -158,11 +158,6 @@ impl<'a> Fetcher<'a> {
     pub fn dataset(&self) -> &Dataset {
         self.dataset
     }
-
-    /// Returns a text without the secrets of the source.
-    pub fn redact(&self, text: &str) -> String {
-        self.secrets.redact(text)
-    }
 }
 
 fn unknown_table(source: &str, table: &str) -> Failure {

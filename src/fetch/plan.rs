@@ -1,7 +1,7 @@
 //! What has to be asked: the ranges that are wanted, without what the ledger covers, cut into the windows of the
 //! provider.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
@@ -108,7 +108,7 @@ pub struct Plan {
     /// The symbols.
     pub targets: Vec<Target>,
     /// The windows, in the order they are asked.
-    pub tasks: VecDeque<Task>,
+    pub tasks: Vec<Task>,
     /// What the provider keeps no longer, to be written into the ledger.
     pub unavailable: Vec<(LedgerKey, Span)>,
     /// What is wanted, so that a fetch without a range goes on with what this one does not bring.
@@ -140,8 +140,6 @@ impl Plan {
             let missing = plan.missing(&key, &known, &asked, (dataset, wanted.ledger, now));
             if !missing.is_empty() {
                 plan.wanted.push((key, asked));
-            }
-            if !missing.is_empty() {
                 groups.entry(missing).or_default().push(at);
             }
         }
@@ -176,10 +174,10 @@ impl Plan {
         let covered: Vec<Span> = known.iter().filter(counts).map(|coverage| coverage.span).collect();
         let missing = asked.iter().flat_map(|asked| subtract(*asked, &covered));
         let Some(start) = dataset.available_from(now) else { return missing.collect() };
+        // What is stored stays known, also where the provider has let go of it.
+        let all: Vec<Span> = known.iter().map(|coverage| coverage.span).collect();
         let mut reachable = Vec::new();
         for span in missing {
-            // What is stored stays known, also where the provider has let go of it.
-            let all: Vec<Span> = known.iter().map(|coverage| coverage.span).collect();
             let gone = Span::new(span.start, span.stop.min(start));
             let gone = gone.map(|gone| subtract(gone, &all)).unwrap_or_default();
             self.unavailable.extend(gone.into_iter().map(|gone| (key.clone(), gone)));
@@ -190,7 +188,7 @@ impl Plan {
 
     fn add(&mut self, dataset: &Dataset, targets: &[usize], missing: &[Span]) {
         let mut push = |window, asked| {
-            self.tasks.push_back(Task { targets: targets.to_vec(), window, asked });
+            self.tasks.push(Task { targets: targets.to_vec(), window, asked });
         };
         match (missing.first(), missing.last()) {
             (Some(first), Some(last)) if !dataset.has_window() => {
@@ -209,7 +207,7 @@ impl Plan {
     }
 
     fn sort(&mut self, order: Order) {
-        let tasks = self.tasks.make_contiguous();
+        let tasks = &mut self.tasks;
         match order {
             Order::OldestFirst => tasks.sort_by_key(|task| (task.targets.first().copied(), task.window)),
             Order::NewestFirst => {

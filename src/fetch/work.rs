@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::ask::{Asked, Asker, Keep, Purpose, Story, fault, interrupted, view};
+use super::ask::{Asked, Asker, Keep, Purpose, Story, as_fault, fault, interrupted, view};
 use super::cover::{Gathered, Moment};
 use super::plan::{Plan, Target, Task};
 use super::read::Decoded;
@@ -171,7 +171,7 @@ impl Worker<'_> {
             let page = self.page(job, &asked, values, &shown).and_then(|page| {
                 let answer = view(&asked.answer);
                 let told = Page { answer: &answer, rows: page.records, last: page.marks.last, seen: &seen };
-                let turn = dataset.next_page(&ask, &told).map_err(|err| as_fault(&err))?;
+                let turn = dataset.next_page(&ask, &told).map_err(|err| as_fault(&err, Class::Format))?;
                 Ok((page, turn))
             });
             self.limit_life(job, &key, &page);
@@ -295,8 +295,4 @@ impl Worker<'_> {
         // Only a writer that failed has hung up, and it says why.
         if job.out.send(part).is_err() { Err(interrupted()) } else { Ok(()) }
     }
-}
-
-fn as_fault(err: &anyhow::Error) -> Fault {
-    err.downcast_ref::<Fault>().cloned().unwrap_or_else(|| fault(Class::Format, format!("{err:#}")))
 }

@@ -46,24 +46,18 @@ pub struct Store {
 impl Store {
     /// Opens the store at `root` for writing, and makes it where there is none.
     pub fn open(root: &Path) -> Result<Self> {
-        let connection = open::open_writer(root)?;
-        let mut store = Self {
-            root: root.to_owned(),
-            connection,
-            catalog: Catalog::default(),
-            series: SeriesNumbers::default(),
-            data_version: 0,
-            is_changed: false,
-        };
-        store.reload()?;
-        Ok(store)
+        Self::with(root, open::open_writer(root)?)
     }
 
     /// Opens the store at `root` to look into it: nothing can be written, and no file changes.
     pub fn open_to_read(root: &Path) -> Result<Self> {
+        Self::with(root, open::open_reader(root)?)
+    }
+
+    fn with(root: &Path, connection: Connection) -> Result<Self> {
         let mut store = Self {
             root: root.to_owned(),
-            connection: open::open_reader(root)?,
+            connection,
             catalog: Catalog::default(),
             series: SeriesNumbers::default(),
             data_version: 0,
