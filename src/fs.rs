@@ -22,6 +22,16 @@ pub fn open(path: &Path) -> Result<File> {
     File::open(path).with_context(|| format!("cannot open '{}'", path.display()))
 }
 
+/// Opens a regular file for reading; a link is not followed, a device or a pipe not waited for.
+pub fn open_regular(path: &Path) -> Result<File> {
+    let context = || format!("cannot open '{}'", path.display());
+    let kind = fs::symlink_metadata(path).with_context(context)?.file_type();
+    if !kind.is_file() {
+        anyhow::bail!("{}: it is not a regular file", context());
+    }
+    open(path)
+}
+
 /// Reads a whole text file of at most `limit` bytes.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
     let bytes = fs::metadata(path).with_context(|| format!("cannot open '{}'", path.display()))?.len();

@@ -1,6 +1,7 @@
 //! barn keeps market history: it fetches, stores, compresses and queries bars, ticks, option chains and
 //! odds. This library does the work; [`commands`] is the part that talks.
 
+pub mod archive;
 pub mod cache;
 pub mod cli;
 pub mod commands;

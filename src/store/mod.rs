@@ -4,6 +4,7 @@
 mod batch;
 mod catalog;
 mod ledger;
+mod manifest;
 mod open;
 mod read;
 mod reject;
@@ -23,6 +24,7 @@ use rusqlite::Connection;
 pub use batch::Input;
 pub use catalog::CONFIG;
 pub use ledger::{Coverage, LedgerKey, State};
+pub use manifest::{ArchiveFile, Digest};
 use open::FILE;
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
 pub use reject::{Keep, Origin, StoredReject};

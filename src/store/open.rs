@@ -22,10 +22,16 @@ const BUSY: Duration = Duration::from_secs(30);
 const WAL_PAUSE: Duration = Duration::from_millis(5);
 
 /// The migrations, in order; the first brings a new file to `user_version` 1.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema/0001_catalog.sql"), include_str!("schema/0002_coverage.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_catalog.sql"),
+    include_str!("schema/0002_coverage.sql"),
+    include_str!("schema/0003_archive.sql"),
+];
 
-/// The oldest format that is read as it is; a later one only added a table.
+/// The format from which on a store may have an archive.
+pub(super) const ARCHIVE_VERSION: usize = 3;
+
+/// The oldest format that is read as it is; later ones only added tables.
 const OLDEST_READ: usize = 1;
 
 /// Opens the database of the store at `root` for writing, and makes both where they are missing.

@@ -121,6 +121,11 @@ impl Snapshot {
         })
     }
 
+    /// Returns the folder of the store.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Returns all tables: built-in, of `barn.toml`, and made by `store`; also those without rows.
     pub fn tables(&self) -> &[Table] {
         &self.tables

@@ -1,0 +1,141 @@
+//! A file of the archive, read only as far as its bytes are those that were published.
+
+use std::fs::File;
+use std::io::Cursor;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use super::layout;
+use crate::error::Failure;
+use crate::fs;
+use crate::store::{ArchiveFile, Digest};
+
+/// Bytes that have a hash of their own. Smaller ones make the manifest larger, larger ones make a query of a
+/// few pages hash more than it reads.
+pub const BLOCK_BYTES: u64 = 64 << 10;
+
+/// Bytes of a block's hash that are kept: enough against decay, the whole file has all of its BLAKE3.
+pub(super) const BLOCK_HASH_BYTES: usize = 8;
+
+/// An open file of the archive. Every read is checked against the manifest.
+#[derive(Clone, Debug)]
+pub struct CheckedFile(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// The path as the manifest has it.
+    path: String,
+    file: File,
+    bytes: u64,
+    blocks: Vec<u8>,
+}
+
+impl CheckedFile {
+    /// Opens a file of the store at `root`.
+    ///
+    /// Fails where it is missing, no regular file, or of another size than the manifest says.
+    pub fn open(root: &Path, entry: &ArchiveFile, digest: Digest) -> Result<Self> {
+        let path = layout::resolve(root, &entry.path)?;
+        let open = || {
+            let file = fs::open_regular(&path)?;
+            let bytes = file.metadata()?.len();
+            if bytes != entry.bytes {
+                bail!("it has {bytes} bytes, the manifest says {}", entry.bytes);
+            }
+            let expected = usize::try_from(bytes.div_ceil(BLOCK_BYTES))? * BLOCK_HASH_BYTES;
+            if digest.blocks.len() != expected {
+                bail!("the manifest has {} bytes of hashes for it, expected {expected}", digest.blocks.len());
+            }
+            Ok(file)
+        };
+        let file = open().with_context(|| damaged(&entry.path))?;
+        Ok(Self(Arc::new(Inner {
+            path: entry.path.clone(),
+            file,
+            bytes: entry.bytes,
+            blocks: digest.blocks,
+        })))
+    }
+
+    /// Returns the size of the file.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    /// Returns the path below the folder of the archive.
+    pub fn path(&self) -> &str {
+        &self.0.path
+    }
+
+    /// Reads a range of bytes, which lies within whole blocks that are checked.
+    pub fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let inner = &*self.0;
+        if range.start > range.end || range.end > inner.bytes {
+            bail!(
+                "cannot read bytes {} to {} of archive file '{}': it has {}",
+                range.start, range.end, inner.path, inner.bytes
+            );
+        }
+        let first = range.start / BLOCK_BYTES;
+        let start = first * BLOCK_BYTES;
+        let end = range.end.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES).min(inner.bytes);
+        let mut buffer = vec![0; usize::try_from(end.saturating_sub(start))?];
+        inner.file.read_exact_at(&mut buffer, start).with_context(|| damaged(&inner.path))?;
+        let hashes = inner.blocks.chunks_exact(BLOCK_HASH_BYTES).skip(usize::try_from(first)?);
+        let blocks = buffer.chunks(usize::try_from(BLOCK_BYTES)?);
+        for (at, (block, expected)) in (first..).zip(blocks.zip(hashes)) {
+            if block_hash(block) != expected {
+                let place = at * BLOCK_BYTES;
+                return Err(anyhow::anyhow!("the block at byte {place} is not the one that was written")
+                    .context(damaged(&inner.path)));
+            }
+        }
+        let from = usize::try_from(range.start - start)?;
+        let length = usize::try_from(range.end - range.start)?;
+        Ok(Bytes::from(buffer).slice(from..from + length))
+    }
+}
+
+/// The error of a file that is not what was published.
+fn damaged(path: &str) -> Failure {
+    Failure::new(format!("cannot read archive file '{path}'"))
+        .hint("`barn info archive` checks every file; put a damaged one back from a copy")
+}
+
+/// Returns the hash of a block.
+pub(super) fn block_hash(block: &[u8]) -> [u8; BLOCK_HASH_BYTES] {
+    let mut short = [0; BLOCK_HASH_BYTES];
+    short.copy_from_slice(&blake3::hash(block).as_bytes()[..BLOCK_HASH_BYTES]);
+    short
+}
+
+impl Length for CheckedFile {
+    fn len(&self) -> u64 {
+        self.0.bytes
+    }
+}
+
+impl ChunkReader for CheckedFile {
+    type T = Cursor<Bytes>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        let bytes = self.read(start..self.0.bytes).map_err(external)?;
+        Ok(Cursor::new(bytes))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        self.read(start..start.saturating_add(length as u64)).map_err(external)
+    }
+}
+
+/// Carries an error through the Parquet library; [`anyhow::Error`] is found again as its source.
+pub(super) fn external(error: anyhow::Error) -> ParquetError {
+    ParquetError::External(error.into())
+}
