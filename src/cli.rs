@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, demo, fetch, info, query, source, store};
+use crate::commands::{completions, compress, demo, fetch, info, query, source, store};
 use crate::error::{self, Kind};
 use crate::fs::{self, Overwrite};
 use crate::ui::{ColorChoice, Ui, Volume, figures};
@@ -83,6 +83,7 @@ enum Command {
     Fetch(Box<fetch::FetchArgs>),
     Source(source::SourceArgs),
     Store(Box<store::StoreArgs>),
+    Compress(Box<compress::CompressArgs>),
     Query(query::QueryArgs),
     Info(info::InfoArgs),
     Completions(completions::CompletionsArgs),
@@ -167,6 +168,7 @@ fn run(cli: Cli) -> ExitCode {
     let result = catch_signals(stop).and_then(|()| match cli.command {
         Command::Fetch(args) => fetch::run(&context, &args),
         Command::Store(args) => store::run(&context, &args),
+        Command::Compress(args) => compress::run(&context, &args),
         Command::Query(args) => query::run(&context, &args),
         Command::Info(args) => info::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),

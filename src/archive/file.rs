@@ -80,7 +80,10 @@ impl CheckedFile {
         if range.start > range.end || range.end > inner.bytes {
             bail!(
                 "cannot read bytes {} to {} of archive file '{}': it has {}",
-                range.start, range.end, inner.path, inner.bytes
+                range.start,
+                range.end,
+                inner.path,
+                inner.bytes
             );
         }
         let first = range.start / BLOCK_BYTES;

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Result, bail};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::model::{ColumnType, SeriesKey, Table, Value};
+use crate::model::{Column, ColumnType, SeriesKey, Table, Value};
 
 /// The folder of the archive in the folder of a store.
 pub const FOLDER: &str = "archive";
@@ -47,9 +47,7 @@ impl Dataset {
 
     /// Returns its folders below the folder of its table, `/` between them; empty without dataset columns.
     pub fn folder(&self, table: &Table) -> String {
-        let part = |(at, value): &(usize, String)| {
-            format!("{}={}", table.key[*at].name, escape(value))
-        };
+        let part = |(at, value): &(usize, String)| format!("{}={}", table.key[*at].name, escape(value));
         self.values.iter().map(part).collect::<Vec<_>>().join("/")
     }
 
@@ -58,7 +56,11 @@ impl Dataset {
         let columns = Self::columns(table);
         let parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
         if parts.len() != columns.len() {
-            bail!("cannot read dataset '{folder}': expected {} folders, found {}", columns.len(), parts.len());
+            bail!(
+                "cannot read dataset '{folder}': expected {} folders, found {}",
+                columns.len(),
+                parts.len()
+            );
         }
         let value = |(at, part): (usize, &str)| match part.split_once('=') {
             Some((name, value)) if name == table.key[at].name => Ok((at, unescape(value)?)),
@@ -68,12 +70,19 @@ impl Dataset {
     }
 }
 
+/// Returns the columns that a file of a table has, in their order: all but the dataset columns.
+pub(super) fn file_columns(table: &Table) -> Vec<Column> {
+    let datasets = Dataset::columns(table);
+    let is_inside = |column: &Column| table.key_index(&column.name).is_none_or(|at| !datasets.contains(&at));
+    table.columns().into_iter().filter(is_inside).collect()
+}
+
 fn escape(value: &str) -> String {
     match value {
         "" => EMPTY.to_owned(),
         // Names that a file system or a reader of Hive folders takes for something else.
         "." | ".." | EMPTY | "__HIVE_DEFAULT_PARTITION__" => {
-            value.bytes().map(|byte| format!("%{byte:02X}")).collect()
+            utf8_percent_encode(value, NON_ALPHANUMERIC).to_string()
         }
         value => utf8_percent_encode(value, PLAIN).to_string(),
     }
@@ -129,7 +138,14 @@ mod tests {
             assert_eq!(dataset.folder(&table), folder);
             assert_eq!(Dataset::parse(&table, folder).unwrap(), dataset);
         }
-        for bad in ["", "source=x", "source=x/symbol=y", "a=b/c=d", "source=x/timeframe=1m/y=z", "source=%FF/timeframe=1m"] {
+        for bad in [
+            "",
+            "source=x",
+            "source=x/symbol=y",
+            "a=b/c=d",
+            "source=x/timeframe=1m/y=z",
+            "source=%FF/timeframe=1m",
+        ] {
             assert!(Dataset::parse(&table, bad).is_err(), "{bad}");
         }
     }

@@ -6,8 +6,31 @@
 //! the dataset columns, in the order of [`crate::model::Table::columns`], its rows in the order of the
 //! series key (nulls first), `ts` and `seq`.
 
+mod columns;
+mod compress;
+mod dataset;
+mod encode;
 mod file;
 mod layout;
+mod narrow;
+mod plan;
+mod rows;
+mod survey;
+mod verify;
+mod write;
 
+pub use compress::{Archiver, KILL_POINTS, Options, TableOutcome, Watch, estimate};
+pub use dataset::{ColumnOutcome, DatasetOutcome};
+pub use encode::Encoded;
 pub use file::{BLOCK_BYTES, CheckedFile};
 pub use layout::{Dataset, FOLDER};
+pub use narrow::{Choice, Physical};
+
+use crate::error::{Failure, Kind};
+
+/// The zstd level where none is asked for: on prices it is within 2 % of level 19 at eight times its speed.
+pub const DEFAULT_LEVEL: i32 = 9;
+
+fn interrupted() -> anyhow::Error {
+    Failure::new("interrupted").kind(Kind::Interrupted).into()
+}

@@ -1,6 +1,7 @@
 //! The commands: one file each with its arguments and its run.
 
 pub mod completions;
+pub mod compress;
 pub mod demo;
 pub mod fetch;
 pub mod info;

@@ -102,6 +102,8 @@ enum Data<'a> {
     Timestamp(&'a [i64]),
     Date(&'a [i32]),
     Boolean(&'a Bitmap),
+    /// Whole numbers, and the power of ten they are divided by.
+    Decimal(&'a [i128], f64),
     Nothing,
 }
 
@@ -136,6 +138,11 @@ impl<'a> Cells<'a> {
                 let array = first!(series.date().map(polars::prelude::Logical::physical));
                 Self { data: Data::Date(array.values()), valid: array.validity() }
             }
+            DataType::Decimal(_, scale) => {
+                let array = first!(series.decimal().map(polars::prelude::Logical::physical));
+                let divisor = 10_f64.powi(i32::try_from(*scale).unwrap_or(i32::MAX));
+                Self { data: Data::Decimal(array.values(), divisor), valid: array.validity() }
+            }
             DataType::Boolean => {
                 let array = first!(series.bool());
                 Self { data: Data::Boolean(array.values()), valid: array.validity() }
@@ -157,6 +164,9 @@ impl<'a> Cells<'a> {
             Data::Timestamp(cells) => ValueRef::Timestamp(cells[at]),
             Data::Date(cells) => ValueRef::Date(cells[at]),
             Data::Boolean(cells) => ValueRef::Boolean(cells.get_bit(at)),
+            // One correctly rounded division of exact doubles: below 2^53 and ten to at most 22.
+            #[allow(clippy::cast_precision_loss, reason = "decimals of an archive have at most 18 digits")]
+            Data::Decimal(cells, divisor) => ValueRef::Double(cells[at] as f64 / divisor),
             Data::Nothing => ValueRef::Null,
         }
     }

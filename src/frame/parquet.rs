@@ -82,6 +82,21 @@ impl ParquetFile {
 
     /// Reads the columns at some places, in their order, from row `start` on, at most `count` rows.
     pub fn read(&self, places: &[usize], start: usize, count: usize) -> Result<ParquetSlice> {
+        self.read_as(places, (start, count), Decimals::AsText)
+    }
+
+    /// Reads all columns with decimals as the doubles they stand for, as an archive is read back.
+    pub fn read_back(&self, start: usize, count: usize) -> Result<ParquetSlice> {
+        let places: Vec<usize> = (0..self.columns.len()).collect();
+        self.read_as(&places, (start, count), Decimals::AsDoubles)
+    }
+
+    fn read_as(
+        &self,
+        places: &[usize],
+        (start, count): (usize, usize),
+        decimals: Decimals,
+    ) -> Result<ParquetSlice> {
         let names: Vec<_> =
             places.iter().filter_map(|at| Some(self.columns.get(*at)?.name.clone())).collect();
         let expected = count.min(self.rows.saturating_sub(start));
@@ -96,7 +111,7 @@ impl ParquetFile {
                 .with_columns(Some(names.clone()))
                 .set_rechunk(true)
                 .finish()?;
-            names.iter().map(|name| column(&frame, name)).collect::<Result<Vec<_>>>()
+            names.iter().map(|name| column(&frame, name, decimals)).collect::<Result<Vec<_>>>()
         })?;
         if let Some((short, _)) = columns.iter().find(|(series, _)| series.len() != expected) {
             bail!("expected {expected} rows of column '{}', found {}", short.name(), short.len());
@@ -124,8 +139,20 @@ impl ParquetSlice {
     }
 }
 
-fn column(frame: &DataFrame, name: &str) -> Result<(Series, Option<TimeUnit>)> {
+/// How decimals are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Decimals {
+    /// With all their digits.
+    AsText,
+    /// As the doubles nearest to them.
+    AsDoubles,
+}
+
+fn column(frame: &DataFrame, name: &str, decimals: Decimals) -> Result<(Series, Option<TimeUnit>)> {
     let series = frame.column(name)?.as_materialized_series();
+    if decimals == Decimals::AsDoubles && matches!(series.dtype(), DataType::Decimal(..)) {
+        return Ok((series.rechunk(), None));
+    }
     let Some((dtype, _)) = target(series.dtype()) else {
         bail!("column '{name}' has a type no table holds: {}", series.dtype());
     };

@@ -70,6 +70,11 @@ impl Column {
         Self { name: name.to_owned(), kind, nullable: true, default: Value::Null }
     }
 
+    /// Returns whether this is the column that says whether a row can no longer change.
+    pub fn is_final(&self) -> bool {
+        self.name == "final" && self.kind == ColumnType::Boolean
+    }
+
     fn text(&self) -> String {
         let default = if self.default == Value::Boolean(true) { " true" } else { "" };
         format!("{} {}{default}", self.name, self.kind)

@@ -6,6 +6,7 @@ mod catalog;
 mod ledger;
 mod manifest;
 mod open;
+mod publish;
 mod read;
 mod reject;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub use catalog::CONFIG;
 pub use ledger::{Coverage, LedgerKey, State};
 pub use manifest::{ArchiveFile, Digest};
 use open::FILE;
+pub use publish::{DatasetRecord, Publication, Published};
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
 pub use reject::{Keep, Origin, StoredReject};
 

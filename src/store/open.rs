@@ -16,7 +16,7 @@ pub(super) const FILE: &str = "barn.db";
 const APPLICATION_ID: i32 = 0x6261_726e;
 
 /// How long a writer waits for another one before it gives up.
-const BUSY: Duration = Duration::from_secs(30);
+pub(super) const BUSY: Duration = Duration::from_secs(30);
 
 /// Between two tries to turn the log on; the other process needs a few milliseconds.
 const WAL_PAUSE: Duration = Duration::from_millis(5);

@@ -131,6 +131,11 @@ impl Snapshot {
         &self.tables
     }
 
+    /// Returns the value columns that any row of a table has brought a value for, as places in [`Table::values`].
+    pub fn present(&self, table: &str) -> Result<Vec<usize>> {
+        Ok(self.stored(table)?.present.clone())
+    }
+
     /// Returns the series of a table in the order of their keys (column by column, nulls first).
     pub fn series(&self, table: &str) -> Result<Vec<SeriesEntry>> {
         let stored = self.stored(table)?;

@@ -27,9 +27,12 @@ CREATE TABLE dataset (
     PRIMARY KEY (table_name, dataset)
 ) STRICT, WITHOUT ROWID;
 
--- Tables whose rows are being archived: triggers note the keys that others write meanwhile.
+-- Tables whose rows are being archived, while triggers note the keys that others write (an empty path), and the files
+-- that are about to get their places.
 CREATE TABLE publishing (
-    table_name TEXT NOT NULL PRIMARY KEY
+    table_name TEXT NOT NULL,
+    path TEXT NOT NULL,
+    PRIMARY KEY (table_name, path)
 ) STRICT, WITHOUT ROWID;
 
 -- What tells this store from another at the same place, for results kept outside of it.

@@ -1,6 +1,8 @@
 //! File operations whose errors name the path; every file barn opens or writes goes through here.
 #![allow(clippy::disallowed_methods, reason = "this module is what the others use instead")]
 
+pub mod fault;
+
 use anyhow::{Context as _, Result};
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -170,4 +172,76 @@ pub fn replace(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<()> {
     let mut draft = Draft::new(path, overwrite)?;
     draft.file().write_all(bytes).with_context(|| format!("cannot write '{}'", path.display()))?;
     draft.publish()
+}
+
+/// A new file, written from its start to its end; its errors name the path.
+pub struct NewFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl NewFile {
+    /// Creates a file where there is none.
+    pub fn create(path: &Path) -> Result<Self> {
+        let create = || {
+            fault::operation()?;
+            File::options().write(true).create_new(true).open(path)
+        };
+        let file = create().with_context(|| format!("cannot create '{}'", path.display()))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Makes what was written durable.
+    pub fn sync(&self) -> Result<()> {
+        let sync = || {
+            fault::operation()?;
+            self.file.sync_all()
+        };
+        sync().with_context(|| format!("cannot write '{}'", self.path.display()))
+    }
+}
+
+impl std::io::Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        fault::operation()?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Gives a file another name in the same file system and makes that durable.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    let rename = || {
+        fault::operation()?;
+        fs::rename(from, to)
+    };
+    rename().with_context(|| format!("cannot rename '{}' to '{}'", from.display(), to.display()))?;
+    match to.parent() {
+        Some(folder) => sync_folder(folder),
+        None => Ok(()),
+    }
+}
+
+/// Makes the names in a folder durable.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    let sync = || {
+        fault::operation()?;
+        File::open(path)?.sync_all()
+    };
+    sync().with_context(|| format!("cannot sync folder '{}'", path.display()))
+}
+
+/// Removes a regular file; one that is not there is no error, anything else than a file is.
+pub fn remove(path: &Path) -> Result<()> {
+    let context = || format!("cannot remove '{}'", path.display());
+    match fs::symlink_metadata(path) {
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(err) => return Err(err).with_context(context),
+        Ok(known) if !known.is_file() => anyhow::bail!("{}: it is not a regular file", context()),
+        Ok(_) => {}
+    }
+    fs::remove_file(path).with_context(context)
 }

@@ -1,0 +1,171 @@
+//! A first pass over the rows: which datasets and months they fill, and which types hold their values.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use anyhow::Result;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::interrupted;
+use super::layout::Dataset;
+use super::narrow::{Choice, Values};
+use super::rows::Rows;
+use crate::model::time::{MICROS_PER_DAY, civil_from_days, days_from_civil};
+use crate::model::{Column, ValueRef};
+use crate::store::SeriesEntry;
+
+/// A month of the calendar, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Month {
+    pub(super) year: i64,
+    pub(super) month: u32,
+}
+
+impl Month {
+    /// Returns the month of a time.
+    pub(super) fn of(ts: i64) -> Self {
+        let (year, month, _) = civil_from_days(ts.div_euclid(MICROS_PER_DAY));
+        Self { year, month }
+    }
+
+    /// Returns its first microsecond.
+    pub(super) fn start(self) -> i64 {
+        days_from_civil(self.year, self.month, 1).saturating_mul(MICROS_PER_DAY)
+    }
+
+    /// Returns the month behind it.
+    pub(super) fn next(self) -> Self {
+        if self.month == 12 {
+            Self { year: self.year + 1, month: 1 }
+        } else {
+            Self { year: self.year, month: self.month + 1 }
+        }
+    }
+}
+
+impl std::fmt::Display for Month {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04}-{:02}", self.year, self.month)
+    }
+}
+
+/// What there is to archive of a dataset.
+pub(super) struct Found {
+    /// Its series that have rows, in the order of their keys.
+    pub(super) series: Vec<SeriesEntry>,
+    pub(super) rows: u64,
+    pub(super) months: BTreeMap<Month, u64>,
+    /// What is known of the columns of a file, in their order; of `ts` and `seq` nothing is needed.
+    pub(super) columns: Vec<(Column, Values)>,
+}
+
+/// What there is to archive of a table.
+#[derive(Default)]
+pub(super) struct Survey {
+    pub(super) datasets: BTreeMap<Dataset, Found>,
+    /// Rows that may still change.
+    pub(super) open: u64,
+}
+
+/// What one series brings.
+struct Part {
+    rows: u64,
+    open: u64,
+    months: BTreeMap<Month, u64>,
+    values: Vec<Values>,
+}
+
+/// Looks at all rows.
+///
+/// `choice` says for a dataset's folder and a column which types may be chosen.
+pub(super) fn survey(
+    rows: &Rows<'_>,
+    choice: &(dyn Fn(&Dataset, &Column) -> Choice + Sync),
+    (done, stop): (&AtomicU64, &AtomicBool),
+) -> Result<Survey> {
+    let series = rows.snapshot.series(&rows.table.name)?;
+    let look = |entry: &SeriesEntry| -> Result<Option<(Dataset, Part)>> {
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted());
+        }
+        let dataset = Dataset::of(rows.table, &entry.key);
+        let part = look_at(rows, entry, &|column| choice(&dataset, column))?;
+        done.fetch_add(part.rows, Ordering::Relaxed);
+        Ok((part.rows > 0 || part.open > 0).then_some((dataset, part)))
+    };
+    let parts = series.par_iter().map(look).collect::<Result<Vec<_>>>()?;
+    let mut survey = Survey::default();
+    for (entry, part) in series.into_iter().zip(parts) {
+        let Some((dataset, part)) = part else { continue };
+        survey.open += part.open;
+        if part.rows > 0 {
+            let found = survey.datasets.entry(dataset).or_insert_with_key(|dataset| Found {
+                series: Vec::new(),
+                rows: 0,
+                months: BTreeMap::new(),
+                columns: super::layout::file_columns(rows.table)
+                    .into_iter()
+                    .map(|column| {
+                        let values = Values::new(column.kind, choice(dataset, &column));
+                        (column, values)
+                    })
+                    .collect(),
+            });
+            add(rows, found, entry, part);
+        }
+    }
+    Ok(survey)
+}
+
+fn look_at(rows: &Rows<'_>, entry: &SeriesEntry, choice: &dyn Fn(&Column) -> Choice) -> Result<Part> {
+    let columns = rows.present.iter().map(|at| &rows.table.values[*at]);
+    let mut part = Part {
+        rows: 0,
+        open: 0,
+        months: BTreeMap::new(),
+        values: columns.map(|column| Values::new(column.kind, choice(column))).collect(),
+    };
+    // Rows come in the order of time, so that a month is counted in one go.
+    let (mut month, mut end, mut counted) = (Month { year: 0, month: 1 }, i64::MIN, 0_u64);
+    part.open = rows.visit(entry.id, rows.all(), None, &mut |at, row| {
+        if at.ts >= end {
+            if counted > 0 {
+                part.months.insert(month, counted);
+            }
+            month = Month::of(at.ts);
+            (end, counted) = (month.next().start(), 0);
+        }
+        counted += 1;
+        part.rows += 1;
+        for (place, values) in part.values.iter_mut().enumerate() {
+            values.add(row.get(place)?);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if counted > 0 {
+        part.months.insert(month, counted);
+    }
+    Ok(part)
+}
+
+fn add(rows: &Rows<'_>, found: &mut Found, entry: SeriesEntry, part: Part) {
+    let table = rows.table;
+    found.rows += part.rows;
+    for (month, rows) in part.months {
+        *found.months.entry(month).or_insert(0) += rows;
+    }
+    for (column, values) in &mut found.columns {
+        if let Some(at) = table.key_index(&column.name) {
+            values.add(entry.key.0[at].as_ref());
+        } else if let Some(at) = table.value_index(&column.name) {
+            match rows.present.iter().position(|present| *present == at) {
+                Some(place) => values.merge(&part.values[place]),
+                // No row has it: every one has what stands for an absent value.
+                None if column.default.as_ref() != ValueRef::Null => values.count += part.rows,
+                None => {}
+            }
+        }
+    }
+    found.series.push(entry);
+}

@@ -1,0 +1,306 @@
+//! `barn compress` of the store: history out of SQLite into Parquet.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::HistoryOptions;
+use crate::archive::{Archiver, Choice, DatasetOutcome, Options, TableOutcome, Watch, estimate};
+use crate::cli::Context;
+use crate::error::{Failure, Kind};
+use crate::model::time::{MICROS_PER_DAY, format_timestamp, now};
+use crate::model::{Table, nearest};
+use crate::store::{Snapshot, Store};
+use crate::ui::figures;
+
+/// Days that stay hot where nothing is said.
+const DEFAULT_DAYS: i64 = 30;
+
+/// How often the progress line looks at the counter.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Bytes that must be free, and more than half of the database, before a vacuum is worth its writing.
+const VACUUM_BYTES: u64 = 1 << 20;
+
+/// What the command did.
+#[derive(Default, serde::Serialize)]
+struct Report {
+    command: &'static str,
+    dry_run: bool,
+    /// Rows from this time on stayed.
+    until: Option<String>,
+    rows: u64,
+    bytes_before: u64,
+    bytes_after: u64,
+    seconds: f64,
+    tables: Vec<TableReport>,
+}
+
+#[derive(serde::Serialize)]
+struct TableReport {
+    table: String,
+    rows: u64,
+    /// Rows that may still change.
+    not_final: u64,
+    /// Rows that stand in the place of an archived one.
+    corrections: u64,
+    /// Bytes that the rows took in the database.
+    bytes_before: u64,
+    /// Bytes of the files.
+    bytes_after: u64,
+    seconds: f64,
+    datasets: Vec<DatasetReport>,
+}
+
+#[derive(serde::Serialize)]
+struct DatasetReport {
+    dataset: String,
+    version: i64,
+    rows: u64,
+    series: usize,
+    files: usize,
+    bytes: u64,
+    columns: Vec<ColumnReport>,
+}
+
+#[derive(serde::Serialize)]
+struct ColumnReport {
+    column: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    stored_as: String,
+    reason: String,
+    encoding: &'static str,
+    bytes: u64,
+}
+
+/// Moves history.
+pub(super) fn run(context: &Context, options: &HistoryOptions) -> Result<Option<Kind>> {
+    let started = Instant::now();
+    let root = &context.global.store;
+    let until = if options.all {
+        None
+    } else {
+        let days = now().saturating_sub(DEFAULT_DAYS * MICROS_PER_DAY);
+        Some(options.before.or(options.older_than).unwrap_or(days))
+    };
+    let choice = if options.smallest { Choice::Smallest } else { Choice::Plain };
+    let wanted = Options { until, level: options.level, choice };
+    // Opened to read first: a command about a store that is not there must not make one.
+    let tables = tables(&Snapshot::open(root, 1)?, &options.table)?;
+    let mut report = Report {
+        command: "compress",
+        dry_run: options.dry_run,
+        until: until.map(format_timestamp),
+        ..Report::default()
+    };
+    if options.dry_run {
+        for table in &tables {
+            let snapshot = Snapshot::open(root, threads())?;
+            let began = Instant::now();
+            let outcome = watch(context, |watch| estimate(&snapshot, table, wanted, watch))?;
+            let bytes = share(snapshot.bytes(&table.name)?, outcome.rows(), rows(&snapshot, table)?);
+            report.tables.push(table_report(table, &outcome, bytes, began.elapsed()));
+        }
+    } else {
+        archive(context, &tables, wanted, &mut report)?;
+    }
+    finish(context, report, until, started.elapsed())?;
+    Ok(None)
+}
+
+fn archive(context: &Context, tables: &[Table], wanted: Options, report: &mut Report) -> Result<()> {
+    let root = &context.global.store;
+    let mut store = Store::open(root)?;
+    for table in tables {
+        let began = Instant::now();
+        let (size, free) = store.database_bytes()?;
+        let mut archiver = Archiver::open(root, &mut store)?;
+        let outcome = watch(context, |watch| archiver.table(table, wanted, watch))?;
+        drop(archiver);
+        let (size_after, free_after) = store.database_bytes()?;
+        let bytes = (size - free).saturating_sub(size_after.saturating_sub(free_after));
+        report.tables.push(table_report(table, &outcome, bytes, began.elapsed()));
+    }
+    let (size, free) = store.database_bytes()?;
+    if free > VACUUM_BYTES && free > size / 2 && report.tables.iter().any(|table| table.rows > 0) {
+        let began = Instant::now();
+        if store.vacuum()? {
+            context.ui.detail(&format!("vacuumed the store in {}", figures::duration(began.elapsed())));
+        }
+    }
+    store.close()
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+/// Returns the tables that were asked for, or all that have series.
+fn tables(snapshot: &Snapshot, names: &[String]) -> Result<Vec<Table>> {
+    let all = snapshot.tables();
+    if names.is_empty() {
+        let has_series = |table: &&Table| snapshot.series(&table.name).map(|series| !series.is_empty());
+        return all
+            .iter()
+            .filter_map(|table| match has_series(&table) {
+                Ok(true) => Some(Ok(table.clone())),
+                Ok(false) => None,
+                Err(err) => Some(Err(err)),
+            })
+            .collect();
+    }
+    let find = |name: &String| {
+        all.iter().find(|table| table.name == *name).cloned().ok_or_else(|| {
+            let failure = Failure::usage(format!("cannot compress table '{name}': there is none"));
+            match nearest(name, all.iter().map(|table| table.name.as_str())).first() {
+                Some(near) => failure.hint(format!("`barn compress --table {near}`")),
+                None => failure.hint("`barn info` lists the tables"),
+            }
+            .into()
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Runs `work` while another thread shows how far it is.
+fn watch<T>(context: &Context, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
+    let line = context.ui.progress();
+    let (done, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                line.update(done.load(Ordering::Relaxed), 0, None);
+                std::thread::park_timeout(PROGRESS_INTERVAL);
+            }
+            line.finish();
+        });
+        let result = work(Watch { done: &done, stop: &context.stop });
+        is_done.store(true, Ordering::Relaxed);
+        watcher.thread().unpark();
+        result
+    })
+}
+
+/// Returns all rows of a table in the database.
+fn rows(snapshot: &Snapshot, table: &Table) -> Result<u64> {
+    let scan = crate::store::Scan { table: table.name.clone(), fields: Vec::new(), since: None, until: None };
+    snapshot.series(&table.name)?.iter().map(|entry| snapshot.count(&scan, entry.id)).sum()
+}
+
+fn share(bytes: u64, part: u64, whole: u64) -> u64 {
+    u64::try_from(u128::from(bytes) * u128::from(part) / u128::from(whole.max(1))).unwrap_or(u64::MAX)
+}
+
+fn table_report(table: &Table, outcome: &TableOutcome, bytes_before: u64, elapsed: Duration) -> TableReport {
+    TableReport {
+        table: table.name.clone(),
+        rows: outcome.rows(),
+        not_final: outcome.open,
+        corrections: outcome.corrections,
+        bytes_before,
+        bytes_after: outcome.bytes(),
+        seconds: elapsed.as_secs_f64(),
+        datasets: outcome.datasets.iter().map(dataset_report).collect(),
+    }
+}
+
+fn dataset_report(outcome: &DatasetOutcome) -> DatasetReport {
+    let columns = outcome.columns.iter().map(|column| ColumnReport {
+        column: column.name.clone(),
+        kind: column.kind.as_str(),
+        stored_as: column.physical.to_string(),
+        reason: column.reason.clone(),
+        encoding: column.encoded.as_str(),
+        bytes: column.bytes,
+    });
+    DatasetReport {
+        dataset: outcome.dataset.clone(),
+        version: outcome.version,
+        rows: outcome.rows,
+        series: outcome.series,
+        files: outcome.files,
+        bytes: outcome.bytes,
+        columns: columns.collect(),
+    }
+}
+
+fn finish(context: &Context, mut report: Report, until: Option<i64>, elapsed: Duration) -> Result<()> {
+    report.rows = report.tables.iter().map(|table| table.rows).sum();
+    report.bytes_before = report.tables.iter().map(|table| table.bytes_before).sum();
+    report.bytes_after = report.tables.iter().map(|table| table.bytes_after).sum();
+    report.seconds = elapsed.as_secs_f64();
+    for table in &report.tables {
+        say(context, table, report.dry_run);
+    }
+    if report.rows == 0 {
+        let which = until.map_or_else(
+            || "final".to_owned(),
+            |until| format!("final and before {}", format_timestamp(until)),
+        );
+        context.ui.summary(&format!("nothing to compress: no row is {which} and not yet archived"));
+    }
+    context.report(&report)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "figures with two decimals")]
+fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
+    let ui = &context.ui;
+    let stay = [
+        (table.not_final, "may still change"),
+        (
+            table.corrections,
+            if table.corrections == 1 { "corrects an archived one" } else { "correct archived ones" },
+        ),
+    ];
+    for (rows, why) in stay.into_iter().filter(|(rows, _)| *rows > 0) {
+        ui.note(&format!("{}: {} stay in the store: they {why}", table.table, figures::count(rows, "row")));
+    }
+    if table.rows == 0 {
+        return;
+    }
+    let elapsed = Duration::from_secs_f64(table.seconds);
+    let (verb, about) = if is_dry_run { ("would compress", "about ") } else { ("compressed", "") };
+    let files: usize = table.datasets.iter().map(|dataset| dataset.files).sum();
+    ui.summary(&format!(
+        "{verb} {}: {} into {} in {} ({}): {} → {about}{}, {:.2} bytes a row, {:.1} × smaller",
+        table.table,
+        figures::count(table.rows, "row"),
+        figures::count(files as u64, "file"),
+        figures::duration(elapsed),
+        figures::rate(table.rows, elapsed),
+        figures::bytes(table.bytes_before),
+        figures::bytes(table.bytes_after),
+        table.bytes_after as f64 / table.rows as f64,
+        table.bytes_before as f64 / table.bytes_after.max(1) as f64,
+    ));
+    for dataset in &table.datasets {
+        ui.summary(&describe(dataset));
+    }
+}
+
+/// Returns a dataset and its columns as lines of text.
+#[allow(clippy::cast_precision_loss, reason = "figures with two decimals")]
+fn describe(dataset: &DatasetReport) -> String {
+    let name = if dataset.dataset.is_empty() { "all" } else { &dataset.dataset };
+    let mut lines = vec![format!(
+        "  {name}: {} of {} series, column types {}",
+        figures::count(dataset.rows, "row"),
+        figures::thousands(dataset.series as u64),
+        dataset.version
+    )];
+    let width = |text: fn(&ColumnReport) -> usize| dataset.columns.iter().map(text).max().unwrap_or(0);
+    let (names, types) = (width(|column| column.column.len()), width(|column| column.stored_as.len()));
+    for column in &dataset.columns {
+        lines.push(format!(
+            "    {:names$}  {:types$}  {:10}  {:>6.3} bytes a row  {}",
+            column.column,
+            column.stored_as,
+            column.encoding,
+            column.bytes as f64 / dataset.rows.max(1) as f64,
+            column.reason
+        ));
+    }
+    lines.join("\n")
+}
