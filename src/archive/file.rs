@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
@@ -138,7 +139,41 @@ impl ChunkReader for CheckedFile {
     }
 }
 
-/// Carries an error through the Parquet library; [`anyhow::Error`] is found again as its source.
-pub(super) fn external(error: anyhow::Error) -> ParquetError {
-    ParquetError::External(error.into())
+/// An error of a checked file on its way through the Parquet library.
+#[derive(Debug)]
+struct Carried(anyhow::Error);
+
+impl std::fmt::Display for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::error::Error for Carried {}
+
+fn external(error: anyhow::Error) -> ParquetError {
+    ParquetError::External(Box::new(Carried(error)))
+}
+
+/// Returns the error that was carried, or the library's own.
+pub(super) fn unwrap(error: ParquetError) -> anyhow::Error {
+    match error {
+        ParquetError::External(inner) => uncover(inner),
+        other => other.into(),
+    }
+}
+
+/// The same for an error that also went through Arrow.
+pub(super) fn unwrap_arrow(error: ArrowError) -> anyhow::Error {
+    match error {
+        ArrowError::ExternalError(inner) => uncover(inner),
+        other => other.into(),
+    }
+}
+
+fn uncover(error: Box<dyn std::error::Error + Send + Sync>) -> anyhow::Error {
+    match error.downcast::<Carried>() {
+        Ok(carried) => carried.0,
+        Err(other) => anyhow::Error::from_boxed(other),
+    }
 }

@@ -12,6 +12,7 @@ mod dataset;
 mod encode;
 mod file;
 mod layout;
+mod lookup;
 mod narrow;
 mod plan;
 mod rows;
@@ -24,6 +25,7 @@ pub use dataset::{ColumnOutcome, DatasetOutcome};
 pub use encode::Encoded;
 pub use file::{BLOCK_BYTES, CheckedFile};
 pub use layout::{Dataset, FOLDER};
+pub use lookup::open_store;
 pub use narrow::{Choice, Physical};
 
 use crate::error::{Failure, Kind};

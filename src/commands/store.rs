@@ -9,13 +9,14 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::tally::Tally;
+use crate::archive::open_store;
 use crate::cli::Context;
 use crate::decode::Layout;
 use crate::error::{Failure, Kind};
 use crate::fs;
 use crate::import::{Fields, Limits, MaxBad, Progress, Request, Session, Source, expand};
 use crate::model::{OnConflict, normalize};
-use crate::store::{CONFIG, Store};
+use crate::store::CONFIG;
 
 /// The largest layout that is read.
 const MAX_LAYOUT_BYTES: u64 = 1 << 20;
@@ -143,7 +144,7 @@ pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let request = request(&context.global.store, args)?;
     let dry = (args.dry_run && !context.global.store.exists()).then(tempfile::tempdir).transpose()?;
     let root = dry.as_ref().map_or(context.global.store.as_path(), tempfile::TempDir::path);
-    let mut store = Store::open(root)?;
+    let mut store = open_store(root)?;
     let progress = Progress::new(total);
     let rows = AtomicU64::new(0);
     let mut session = Session::new(&mut store, request, &context.stop, &progress, &rows)?;

@@ -83,6 +83,11 @@ impl<'f> Batch<'f> {
         }
     }
 
+    /// Puts other values in the place of a row's, one for each physical column.
+    pub(super) fn replace(&mut self, row: usize, values: Vec<Value>) {
+        self.folded.insert(row, values);
+    }
+
     /// Returns the runs of rows with one series.
     pub(super) fn runs(&self) -> Vec<Range<usize>> {
         let series = self.frame.series();

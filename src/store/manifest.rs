@@ -76,6 +76,14 @@ pub(super) fn files(connection: &Connection, table: Option<&str>) -> Result<Vec<
     files.context("cannot read the manifest of the archive")
 }
 
+/// Returns what proves that a file is the one that was published.
+pub(super) fn digest(connection: &Connection, file: &ArchiveFile) -> Result<Digest> {
+    let mut statement = connection.prepare_cached("SELECT blake3, blocks FROM manifest WHERE id = ?1")?;
+    statement
+        .query_row([file.id], |row| Ok(Digest { blake3: row.get(0)?, blocks: row.get(1)? }))
+        .with_context(|| format!("cannot find '{}' in the manifest of the archive", file.path))
+}
+
 /// Returns the name of the table with the keys of hot rows that stand in the place of archived ones.
 pub(super) fn corrections_name(table: &str) -> String {
     quoted(table, "_corrections")
@@ -96,13 +104,7 @@ impl Snapshot {
 
     /// Returns what proves that a file is the one that was published.
     pub fn digest(&self, file: &ArchiveFile) -> Result<Digest> {
-        self.with(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT blake3, blocks FROM manifest WHERE id = ?1")?;
-            statement
-                .query_row([file.id], |row| Ok(Digest { blake3: row.get(0)?, blocks: row.get(1)? }))
-                .with_context(|| format!("cannot find '{}' in the manifest of the archive", file.path))
-        })
+        self.with(|connection| digest(connection, file))
     }
 
     /// Returns the series and times of the hot rows that stand in the place of an archived one, in order.

@@ -3,6 +3,7 @@
 
 mod batch;
 mod catalog;
+mod late;
 mod ledger;
 mod manifest;
 mod open;
@@ -24,6 +25,7 @@ use rusqlite::Connection;
 
 pub use batch::Input;
 pub use catalog::CONFIG;
+pub use late::{Archive, Found, Search, Wanted};
 pub use ledger::{Coverage, LedgerKey, State};
 pub use manifest::{ArchiveFile, Digest};
 use open::FILE;
@@ -45,6 +47,7 @@ pub struct Store {
     data_version: i64,
     /// Whether the open transaction changed anything.
     is_changed: bool,
+    archived: late::Archived,
 }
 
 impl Store {
@@ -66,9 +69,15 @@ impl Store {
             series: SeriesNumbers::default(),
             data_version: 0,
             is_changed: false,
+            archived: late::Archived::default(),
         };
         store.reload()?;
         Ok(store)
+    }
+
+    /// Gives the writer the archive, with which late rows are compared.
+    pub fn attach(&mut self, archive: Box<dyn Archive>) {
+        self.archived.archive = Some(archive);
     }
 
     /// Returns whether there is a store at `root`.
@@ -105,6 +114,7 @@ impl Store {
 
     /// Reads the catalogue again and forgets what was remembered of the rows.
     fn reload(&mut self) -> Result<()> {
+        self.archived.forget();
         self.catalog =
             Catalog::load(&self.connection, &self.root).map_err(|err| open::explain(err, &self.root))?;
         self.series = SeriesNumbers::default();

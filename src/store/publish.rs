@@ -121,6 +121,7 @@ impl Store {
             Ok(published) => {
                 self.is_changed = true;
                 self.commit()?;
+                self.archived.forget();
                 Ok(published)
             }
             Err(err) => {

@@ -6,11 +6,12 @@ use std::ops::Range;
 use anyhow::{Result, bail};
 
 use super::batch::Batch;
-use super::catalog::quoted;
+use super::catalog::{Stored, quoted};
+use super::late::Found;
 use super::value::read;
 use super::write::{NewRow, Writer};
 use crate::error::Failure;
-use crate::model::{Counts, Table, ValueRef};
+use crate::model::{Counts, Table, Value, ValueRef};
 
 /// The column that, where it has a value, names a tick: the same name is the same tick.
 const IDENTITY: &str = "trade_id";
@@ -101,9 +102,9 @@ impl Writer<'_> {
     /// stored count and the count in this input.
     pub(super) fn write_ticks(
         &mut self,
-        series: i64,
+        (series, run): (i64, Range<usize>),
         batch: &Batch<'_>,
-        run: Range<usize>,
+        archived: &ArchivedTicks,
         seen: &mut Seen,
     ) -> Result<Counts> {
         let ts = batch.frame.ts();
@@ -115,7 +116,14 @@ impl Writer<'_> {
         while start < run.end {
             let time = ts[start];
             let end = start + ts[start..run.end].partition_point(|&ts| ts == time);
-            let stored = if is_new { StoredTicks::default() } else { self.read_ticks(series, time)? };
+            let mut stored = if is_new { StoredTicks::default() } else { self.read_ticks(series, time)? };
+            if let Some(ticks) = archived.0.get(&(series, time)) {
+                stored.next = stored.next.max(ticks.next);
+                ticks
+                    .counts
+                    .iter()
+                    .for_each(|(key, count)| *stored.counts.entry(key.clone()).or_insert(0) += count);
+            }
             let mut next = stored.next;
             for row in start..end {
                 let (key, is_named) =
@@ -175,4 +183,19 @@ struct StoredTicks {
     counts: HashMap<Vec<u8>, u64>,
     /// The ordinal of the next tick.
     next: i64,
+}
+
+/// The archived ticks at the times of a batch, by series and time.
+#[derive(Default)]
+pub(super) struct ArchivedTicks(HashMap<(i64, i64), StoredTicks>);
+
+impl ArchivedTicks {
+    /// Adds a tick of a series.
+    pub(super) fn add(&mut self, series: i64, stored: &Stored, found: &Found<'_>) {
+        let ticks = self.0.entry((series, found.ts)).or_default();
+        ticks.next = ticks.next.max(found.seq.saturating_add(1));
+        let cell =
+            |column: usize| found.values.get(stored.present[column]).map_or(ValueRef::Null, Value::as_ref);
+        *ticks.counts.entry(identify(found.ts, &stored.table, cell, &stored.present).0).or_insert(0) += 1;
+    }
 }

@@ -10,6 +10,7 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::batch::{Batch, Input, show};
 use super::catalog::{Stored, quoted};
+use super::ticks::ArchivedTicks;
 use super::value::{Bind, read};
 use super::{NO_SERIES, Store, open};
 use crate::error::Failure;
@@ -77,7 +78,7 @@ impl Store {
     pub fn write(&mut self, input: &mut Input, mut frame: Frame) -> Result<Counts> {
         let name = input.table.clone();
         let cannot = || format!("cannot write to table '{name}'");
-        let Self { connection, catalog, series, .. } = self;
+        let Self { connection, catalog, series, archived, .. } = self;
         let stored = catalog.get(&name).with_context(|| format!("table '{name}' is not defined"))?;
         let (numbers, is_new) = series.intern(connection, &stored.table, &frame).with_context(cannot)?;
         input.series.extend(numbers.iter().filter(|number| **number != NO_SERIES));
@@ -90,16 +91,27 @@ impl Store {
         let mut batch = Batch::new(&stored.table, &stored.present, &frame);
         let mut writer = Writer::new(connection, stored);
         let mut counts = Counts::default();
+        let archived_ticks = if stored.table.ticks {
+            writer.read_archived_ticks(archived, &batch, &numbers).with_context(cannot)?
+        } else {
+            ArchivedTicks::default()
+        };
         for run in batch.runs() {
             let number = numbers[frame.series()[run.start] as usize];
             counts += if stored.table.ticks {
-                writer.write_ticks(number, &batch, run, &mut input.seen)
+                writer.write_ticks((number, run), &batch, &archived_ticks, &mut input.seen)
             } else {
                 writer.write_rows(number, &mut batch, run, input)
             }
             .with_context(cannot)?;
         }
-        counts.inserted = writer.insert_new(&batch).with_context(cannot)?;
+        if !stored.table.ticks {
+            let (unchanged, updated) =
+                writer.settle_late(archived, &mut batch, input.rule).with_context(cannot)?;
+            counts.unchanged += unchanged;
+            counts.updated += updated;
+        }
+        counts.inserted = writer.insert_new(&batch).with_context(cannot)? - writer.corrected.len() as u64;
         self.is_changed |= is_new || !missing.is_empty() || counts.inserted + counts.updated > 0;
         Ok(counts)
     }
@@ -122,7 +134,7 @@ fn missing_columns(stored: &Stored, frame: &Frame) -> Vec<usize> {
 }
 
 /// What is to be done with a row.
-enum Verdict {
+pub(super) enum Verdict {
     New,
     Same,
     /// The stored row becomes this one.
@@ -141,10 +153,12 @@ pub(super) struct NewRow {
 
 /// Writes a batch into a table.
 pub(super) struct Writer<'c> {
-    connection: &'c Connection,
+    pub(super) connection: &'c Connection,
     stored: &'c Stored,
     /// Rows that are not stored yet, in key order.
     pub(super) new: Vec<NewRow>,
+    /// Those of them that stand in the place of an archived row, by their places in the batch.
+    pub(super) corrected: Vec<usize>,
     /// `INSERT` without its `VALUES` rows.
     insert: String,
     row: String,
@@ -159,6 +173,7 @@ impl<'c> Writer<'c> {
             connection,
             stored,
             new: Vec::new(),
+            corrected: Vec::new(),
             // FAIL, not the default ABORT: that keeps a copy of every page a statement touches, to undo a
             // statement of which some rows went in. Here the whole transaction is taken back.
             insert: format!(
@@ -231,7 +246,7 @@ impl<'c> Writer<'c> {
                 at += 1;
             }
             if at < rows.len() && ts[rows[at]] == read_until {
-                verdicts[at] = self.judge(batch, rows[at], row, rule)?;
+                verdicts[at] = self.judge(batch, (rows[at], rule), row)?;
                 at += 1;
             }
         }
@@ -240,7 +255,7 @@ impl<'c> Writer<'c> {
                 self.prepare(&format!("SELECT {columns} FROM {table} WHERE series = ?1 AND ts = ?2"))?;
             for at in at..rows.len() {
                 if let Some(row) = single.query((series, ts[rows[at]]))?.next()? {
-                    verdicts[at] = self.judge(batch, rows[at], row, rule)?;
+                    verdicts[at] = self.judge(batch, (rows[at], rule), row)?;
                 }
             }
         }
@@ -250,44 +265,13 @@ impl<'c> Writer<'c> {
     fn judge(
         &self,
         batch: &Batch<'_>,
-        at: usize,
-        row: &rusqlite::Row<'_>,
-        rule: OnConflict,
+        row: (usize, OnConflict),
+        cells: &rusqlite::Row<'_>,
     ) -> Result<Verdict> {
-        if rule == OnConflict::Ignore {
-            return Ok(Verdict::Same);
-        }
         let values = &self.stored.table.values;
-        let stored = |column: usize| read(row.get_ref(column + 1)?, values[self.stored.present[column]].kind);
-        let mut is_changed = false;
-        for column in 0..batch.width() {
-            let (old, new) = (stored(column)?, batch.cell(at, column));
-            let differs = old != new && (rule == OnConflict::Replace || new != ValueRef::Null);
-            if differs && rule == OnConflict::Fail {
-                let name = &values[self.stored.present[column]].name;
-                bail!(
-                    Failure::new(format!(
-                        "{}: the input has {name} {}, the store {}",
-                        batch.name_row(at),
-                        show(new),
-                        show(old)
-                    ))
-                    .hint("`--on-conflict keep-known` takes the new values")
-                );
-            }
-            is_changed |= differs;
-        }
-        if !is_changed {
-            return Ok(Verdict::Same);
-        }
-        let merged = (0..batch.width())
-            .map(|column| {
-                let new = batch.cell(at, column);
-                let keeps_old = rule == OnConflict::KeepKnown && new == ValueRef::Null;
-                Ok(if keeps_old { stored(column)? } else { new }.to_value())
-            })
-            .collect::<Result<_>>()?;
-        Ok(Verdict::Changed(merged))
+        let stored =
+            |column: usize| read(cells.get_ref(column + 1)?, values[self.stored.present[column]].kind);
+        judge(self.stored, batch, row, &stored)
     }
 
     fn update(&self, series: i64, ts: i64, values: &[Value]) -> Result<()> {
@@ -330,6 +314,47 @@ impl<'c> Writer<'c> {
         }
         Ok(())
     }
+}
+
+/// Decides what becomes of a row of the batch whose key is stored; `old` gives the stored values by physical column.
+pub(super) fn judge<'v>(
+    stored: &Stored,
+    batch: &Batch<'_>,
+    (at, rule): (usize, OnConflict),
+    old: &dyn Fn(usize) -> Result<ValueRef<'v>>,
+) -> Result<Verdict> {
+    if rule == OnConflict::Ignore {
+        return Ok(Verdict::Same);
+    }
+    let mut is_changed = false;
+    for column in 0..batch.width() {
+        let (old, new) = (old(column)?, batch.cell(at, column));
+        let differs = old != new && (rule == OnConflict::Replace || new != ValueRef::Null);
+        if differs && rule == OnConflict::Fail {
+            let name = &stored.table.values[stored.present[column]].name;
+            bail!(
+                Failure::new(format!(
+                    "{}: the input has {name} {}, the store {}",
+                    batch.name_row(at),
+                    show(new),
+                    show(old)
+                ))
+                .hint("`--on-conflict keep-known` takes the new values")
+            );
+        }
+        is_changed |= differs;
+    }
+    if !is_changed {
+        return Ok(Verdict::Same);
+    }
+    let merged = (0..batch.width())
+        .map(|column| {
+            let new = batch.cell(at, column);
+            let keeps_old = rule == OnConflict::KeepKnown && new == ValueRef::Null;
+            Ok(if keeps_old { old(column)? } else { new }.to_value())
+        })
+        .collect::<Result<_>>()?;
+    Ok(Verdict::Changed(merged))
 }
 
 /// Returns how many of the last rows are inserted first.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::archive::open_store;
 use crate::cli::Context;
 use crate::decode::moment;
 use crate::error::{Failure, Kind};
@@ -131,7 +132,7 @@ pub fn run(context: &Context, args: &FetchArgs) -> Result<Option<Kind>> {
     if args.dry_run {
         return dry_run(context, &definition, &dataset, (&asked, &setup));
     }
-    let mut store = Store::open(root)?;
+    let mut store = open_store(root)?;
     let lock = lock(context, args, &root.join(format!(".fetch-{}.lock", dataset.source)))?;
     if lock.is_none() && args.skip_if_running {
         context.ui.note(&format!("another fetch from '{}' is running: nothing was done", dataset.source));

@@ -1,0 +1,374 @@
+//! Finds archived rows by series and time, many at once: only row groups that can have them are looked at, of
+//! those the key columns, then the times of the series that are wanted, then the rows themselves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type,
+    TimestampMicrosecondType,
+};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    RowSelection, RowSelector,
+};
+use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
+
+use super::file::{CheckedFile, unwrap, unwrap_arrow};
+use super::layout::Dataset;
+use super::narrow::power;
+use crate::model::{Column, ColumnType, SeriesKey, Table, Value};
+use crate::store::{Archive, ArchiveFile, Found, Search, Store, Wanted};
+
+/// Files that are kept open; a batch of a provider's newest rows touches one or two.
+const OPEN_FILES: usize = 8;
+
+/// Rows that are read at a time.
+const READ_ROWS: usize = 8_192;
+
+/// Opens a store for writing, with its archive.
+pub fn open_store(root: &Path) -> Result<Store> {
+    let mut store = Store::open(root)?;
+    store.attach(Box::new(Lookup { root: root.to_owned(), open: Vec::new() }));
+    Ok(store)
+}
+
+/// The archive as the writer of a store asks it.
+struct Lookup {
+    root: PathBuf,
+    /// The files used last, the newest at the end.
+    open: Vec<Open>,
+}
+
+/// A file that is open for looking up rows.
+struct Open {
+    path: String,
+    file: CheckedFile,
+    metadata: ArrowReaderMetadata,
+    /// For each row group its series, once they are known.
+    series: HashMap<usize, Vec<Run>>,
+}
+
+/// A series within a row group.
+struct Run {
+    key: Vec<u8>,
+    start: usize,
+    rows: usize,
+}
+
+impl Archive for Lookup {
+    fn find(
+        &mut self,
+        search: &Search<'_>,
+        wanted: &[Wanted<'_>],
+        found: &mut dyn FnMut(Found<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut by_dataset: BTreeMap<String, HashMap<Vec<u8>, usize>> = BTreeMap::new();
+        for (at, wanted) in wanted.iter().enumerate() {
+            let folder = Dataset::of(search.table, wanted.key).folder(search.table);
+            by_dataset.entry(folder).or_default().insert(wanted.key.encode(), at);
+        }
+        for file in search.files {
+            let Some(keys) = by_dataset.get(&file.dataset) else { continue };
+            let span = span(wanted, keys);
+            if span.is_none_or(|(first, last)| last < file.ts_min || file.ts_max < first) {
+                continue;
+            }
+            let open = self.open(search, file)?;
+            for group in 0..open.metadata.metadata().num_row_groups() {
+                open.find(search, (file, group), (wanted, keys), found)
+                    .with_context(|| format!("cannot read archive file '{}'", file.path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the first and last wanted time of some series.
+fn span(wanted: &[Wanted<'_>], keys: &HashMap<Vec<u8>, usize>) -> Option<(i64, i64)> {
+    let times = |at: &usize| wanted.get(*at).map_or(&[][..], |wanted| &wanted.times);
+    let first = keys.values().filter_map(|at| times(at).first()).min();
+    let last = keys.values().filter_map(|at| times(at).last()).max();
+    first.copied().zip(last.copied())
+}
+
+impl Lookup {
+    fn open(&mut self, search: &Search<'_>, entry: &ArchiveFile) -> Result<&mut Open> {
+        if let Some(at) = self.open.iter().position(|open| open.path == entry.path) {
+            let open = self.open.remove(at);
+            self.open.push(open);
+        } else {
+            let file = CheckedFile::open(&self.root, entry, (search.digest)(entry)?)?;
+            let options = ArrowReaderOptions::new()
+                .with_skip_arrow_metadata(true)
+                .with_page_index_policy(PageIndexPolicy::Optional);
+            let metadata = ArrowReaderMetadata::load(&file, options)
+                .map_err(unwrap)
+                .with_context(|| format!("cannot read archive file '{}'", entry.path))?;
+            if self.open.len() >= OPEN_FILES {
+                self.open.remove(0);
+            }
+            self.open.push(Open { path: entry.path.clone(), file, metadata, series: HashMap::new() });
+        }
+        self.open.last_mut().context("a file was opened")
+    }
+}
+
+impl Open {
+    /// Finds the rows of one row group.
+    fn find(
+        &mut self,
+        search: &Search<'_>,
+        (entry, group): (&ArchiveFile, usize),
+        (wanted, keys): (&[Wanted<'_>], &HashMap<Vec<u8>, usize>),
+        found: &mut dyn FnMut(Found<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let table = search.table;
+        let Some((first, last)) = span(wanted, keys) else { return Ok(()) };
+        if !may_have(self.metadata.metadata().row_group(group), (first, last)) {
+            return Ok(());
+        }
+        self.learn(table, &entry.dataset, group)?;
+        let runs: Vec<(usize, &Run)> =
+            self.series[&group].iter().filter_map(|run| Some((*keys.get(&run.key)?, run))).collect();
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let rows = self.rows_at(group, &runs, wanted)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.read(table, group, &rows, found)
+    }
+
+    /// Reads which series a row group has.
+    fn learn(&mut self, table: &Table, dataset: &str, group: usize) -> Result<()> {
+        if self.series.contains_key(&group) {
+            return Ok(());
+        }
+        let dataset = Dataset::parse(table, dataset)?;
+        let names: Vec<&str> = table.key.iter().map(|column| column.name.as_str()).collect();
+        let mut runs: Vec<Run> = Vec::new();
+        let mut start = 0;
+        for batch in self.reader(group, None, &names)? {
+            let batch = batch.map_err(unwrap_arrow)?;
+            let columns: Vec<Option<&ArrayRef>> =
+                table.key.iter().map(|column| batch.column_by_name(&column.name)).collect();
+            for row in 0..batch.num_rows() {
+                // Most rows have the key of the row before; only where it changes is it read.
+                let is_same = row > 0 && columns.iter().flatten().all(|column| is_same(column, row));
+                if let (true, Some(run)) = (is_same, runs.last_mut()) {
+                    run.rows += 1;
+                    continue;
+                }
+                let key = key(table, &dataset, &columns, row)?.encode();
+                match runs.last_mut() {
+                    Some(run) if run.key == key => run.rows += 1,
+                    _ => runs.push(Run { key, start: start + row, rows: 1 }),
+                }
+            }
+            start += batch.num_rows();
+        }
+        // Without a key column in the file the whole group is one series.
+        if runs.is_empty() {
+            let rows = usize::try_from(self.metadata.metadata().row_group(group).num_rows())?;
+            let columns = vec![None; table.key.len()];
+            runs.push(Run { key: key(table, &dataset, &columns, 0)?.encode(), start: 0, rows });
+        }
+        self.series.insert(group, runs);
+        Ok(())
+    }
+
+    /// Returns the rows of some series that have a wanted time, with the places of the series, ascending.
+    fn rows_at(
+        &self,
+        group: usize,
+        runs: &[(usize, &Run)],
+        wanted: &[Wanted<'_>],
+    ) -> Result<Vec<(usize, usize)>> {
+        let selection = selection(runs.iter().map(|(_, run)| run.start..run.start + run.rows));
+        let mut runs = runs.iter();
+        let mut run = runs.next();
+        let mut at = run.map_or(0, |(_, run)| run.start);
+        let mut rows = Vec::new();
+        for batch in self.reader(group, Some(selection), &["ts"])? {
+            let batch = batch.map_err(unwrap_arrow)?;
+            let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+            for ts in times.context("column 'ts' has another type")?.values() {
+                let Some((place, current)) = run else { bail!("it has more rows than its key columns") };
+                if wanted[*place].times.binary_search(ts).is_ok() {
+                    rows.push((at, *place));
+                }
+                at += 1;
+                if at == current.start + current.rows {
+                    run = runs.next();
+                    at = run.map_or(0, |(_, run)| run.start);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Reads whole rows.
+    fn read(
+        &self,
+        table: &Table,
+        group: usize,
+        rows: &[(usize, usize)],
+        found: &mut dyn FnMut(Found<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let selection = selection(rows.iter().map(|(row, _)| *row..row + 1));
+        let mut names: Vec<&str> = table.values.iter().map(|column| column.name.as_str()).collect();
+        names.extend(["ts", "seq"]);
+        let mut rows = rows.iter();
+        for batch in self.reader(group, Some(selection), &names)? {
+            let batch = batch.map_err(unwrap_arrow)?;
+            let columns: Vec<Option<&ArrayRef>> =
+                table.values.iter().map(|column| batch.column_by_name(&column.name)).collect();
+            for row in 0..batch.num_rows() {
+                let (_, wanted) = rows.next().context("it has more rows than were selected")?;
+                let cell = |(column, array): (&Column, Option<&ArrayRef>)| match array {
+                    Some(array) => value(array, row, column.kind),
+                    // The column came into the table later.
+                    None => Ok(column.default.clone()),
+                };
+                let values: Vec<Value> =
+                    table.values.iter().zip(columns.iter().copied()).map(cell).collect::<Result<_>>()?;
+                let (ts, seq) = (whole(&batch, "ts", row)?, whole(&batch, "seq", row)?);
+                found(Found {
+                    wanted: *wanted,
+                    ts: ts.context("a row has no time")?,
+                    seq: seq.unwrap_or(0),
+                    values: &values,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn reader(
+        &self,
+        group: usize,
+        selection: Option<RowSelection>,
+        names: &[&str],
+    ) -> Result<ParquetRecordBatchReader> {
+        let schema = self.metadata.parquet_schema();
+        let has = |name: &&str| schema.columns().iter().any(|column| column.name() == *name);
+        let mask = ProjectionMask::columns(schema, names.iter().copied().filter(has));
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.clone(), self.metadata.clone())
+                .with_row_groups(vec![group])
+                .with_projection(mask)
+                .with_batch_size(READ_ROWS);
+        if let Some(selection) = selection {
+            builder = builder.with_row_selection(selection);
+        }
+        builder.build().map_err(unwrap)
+    }
+}
+
+/// Returns whether a row group may have a row within some times.
+fn may_have(group: &RowGroupMetaData, (first, last): (i64, i64)) -> bool {
+    let column = group.columns().iter().find(|column| column.column_descr().name() == "ts");
+    match column.and_then(|column| column.statistics()) {
+        Some(Statistics::Int64(times)) => match (times.min_opt(), times.max_opt()) {
+            (Some(min), Some(max)) => *min <= last && first <= *max,
+            _ => true,
+        },
+        _ => true,
+    }
+}
+
+/// Returns a selection of ascending ranges of rows.
+fn selection(ranges: impl Iterator<Item = std::ops::Range<usize>>) -> RowSelection {
+    let mut selectors: Vec<RowSelector> = Vec::new();
+    let mut end = 0;
+    for range in ranges {
+        if range.start > end {
+            selectors.push(RowSelector::skip(range.start - end));
+        }
+        match selectors.last_mut() {
+            Some(last) if !last.skip => last.row_count += range.len(),
+            _ => selectors.push(RowSelector::select(range.len())),
+        }
+        end = range.end;
+    }
+    RowSelection::from(selectors)
+}
+
+/// Returns whether a cell is the same as the one before it.
+fn is_same(array: &ArrayRef, row: usize) -> bool {
+    if array.is_null(row) || array.is_null(row - 1) {
+        return array.is_null(row) && array.is_null(row - 1);
+    }
+    match array.data_type() {
+        DataType::Utf8 => array.as_string::<i32>().value(row) == array.as_string::<i32>().value(row - 1),
+        _ => array.slice(row, 1).to_data() == array.slice(row - 1, 1).to_data(),
+    }
+}
+
+fn key(table: &Table, dataset: &Dataset, columns: &[Option<&ArrayRef>], row: usize) -> Result<SeriesKey> {
+    let cell = |(at, column): (usize, &Column)| {
+        if let Some(array) = columns[at] {
+            return value(array, row, column.kind);
+        }
+        let text = dataset.values.iter().find(|(place, _)| *place == at);
+        let (_, text) = text.with_context(|| format!("column '{}' is missing", column.name))?;
+        Ok(Value::Text(text.as_str().into()))
+    };
+    let values: Vec<Value> = table.key.iter().enumerate().map(cell).collect::<Result<_>>()?;
+    Ok(SeriesKey(values.into()))
+}
+
+fn whole(batch: &RecordBatch, name: &str, row: usize) -> Result<Option<i64>> {
+    let Some(array) = batch.column_by_name(name) else { return Ok(None) };
+    let kind = if name == "ts" { ColumnType::Timestamp } else { ColumnType::Bigint };
+    Ok(match value(array, row, kind)? {
+        Value::Bigint(number) | Value::Timestamp(number) => Some(number),
+        _ => None,
+    })
+}
+
+/// Returns a cell of a narrowed column as a value of the table's column.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "narrowed doubles were whole numbers below 2^53 or are divided once"
+)]
+fn value(array: &ArrayRef, row: usize, kind: ColumnType) -> Result<Value> {
+    if array.is_null(row) {
+        return Ok(Value::Null);
+    }
+    Ok(match (array.data_type(), kind) {
+        (DataType::Utf8, ColumnType::Text) => Value::Text(array.as_string::<i32>().value(row).into()),
+        (DataType::Boolean, ColumnType::Boolean) => Value::Boolean(array.as_boolean().value(row)),
+        (DataType::Date32, ColumnType::Date) => Value::Date(array.as_primitive::<Date32Type>().value(row)),
+        (DataType::Timestamp(..), ColumnType::Timestamp) => {
+            Value::Timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row))
+        }
+        (DataType::Int32, ColumnType::Bigint) => {
+            Value::Bigint(i64::from(array.as_primitive::<Int32Type>().value(row)))
+        }
+        (DataType::Int64, ColumnType::Bigint) => Value::Bigint(array.as_primitive::<Int64Type>().value(row)),
+        (DataType::Int32, ColumnType::Double) => {
+            Value::Double(f64::from(array.as_primitive::<Int32Type>().value(row)))
+        }
+        (DataType::Int64, ColumnType::Double) => {
+            Value::Double(array.as_primitive::<Int64Type>().value(row) as f64)
+        }
+        (DataType::Float32, ColumnType::Double) => {
+            Value::Double(f64::from(array.as_primitive::<Float32Type>().value(row)))
+        }
+        (DataType::Float64, ColumnType::Double) => {
+            Value::Double(array.as_primitive::<Float64Type>().value(row))
+        }
+        (DataType::Decimal128(_, scale), ColumnType::Double) => {
+            let scale = u8::try_from(*scale).context("a decimal has a negative scale")?;
+            Value::Double(array.as_primitive::<Decimal128Type>().value(row) as f64 / power(scale))
+        }
+        (have, want) => bail!("cannot read a column of type {have} as {want}"),
+    })
+}
