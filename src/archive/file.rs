@@ -5,10 +5,9 @@ use std::io::Cursor;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
-use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
@@ -36,6 +35,8 @@ struct Inner {
     file: File,
     bytes: u64,
     blocks: Vec<u8>,
+    /// Why the Parquet library could not read it; the library itself would only hand on the text.
+    failure: Mutex<Option<anyhow::Error>>,
 }
 
 impl CheckedFile {
@@ -62,7 +63,20 @@ impl CheckedFile {
             file,
             bytes: entry.bytes,
             blocks: digest.blocks,
+            failure: Mutex::default(),
         })))
+    }
+
+    /// Returns why the Parquet library failed: because of the file's bytes, or for the reason it gives.
+    pub(super) fn explain(&self, other: impl Into<anyhow::Error>) -> anyhow::Error {
+        let kept = self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.unwrap_or_else(|| other.into().context(damaged(&self.0.path)))
+    }
+
+    fn keep(&self, error: anyhow::Error) -> ParquetError {
+        let text = error.to_string();
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        ParquetError::General(text)
     }
 
     /// Returns the size of the file.
@@ -130,50 +144,11 @@ impl ChunkReader for CheckedFile {
     type T = Cursor<Bytes>;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        let bytes = self.read(start..self.0.bytes).map_err(external)?;
+        let bytes = self.read(start..self.0.bytes).map_err(|err| self.keep(err))?;
         Ok(Cursor::new(bytes))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
-        self.read(start..start.saturating_add(length as u64)).map_err(external)
-    }
-}
-
-/// An error of a checked file on its way through the Parquet library.
-#[derive(Debug)]
-struct Carried(anyhow::Error);
-
-impl std::fmt::Display for Carried {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl std::error::Error for Carried {}
-
-fn external(error: anyhow::Error) -> ParquetError {
-    ParquetError::External(Box::new(Carried(error)))
-}
-
-/// Returns the error that was carried, or the library's own.
-pub(super) fn unwrap(error: ParquetError) -> anyhow::Error {
-    match error {
-        ParquetError::External(inner) => uncover(inner),
-        other => other.into(),
-    }
-}
-
-/// The same for an error that also went through Arrow.
-pub(super) fn unwrap_arrow(error: ArrowError) -> anyhow::Error {
-    match error {
-        ArrowError::ExternalError(inner) => uncover(inner),
-        other => other.into(),
-    }
-}
-
-fn uncover(error: Box<dyn std::error::Error + Send + Sync>) -> anyhow::Error {
-    match error.downcast::<Carried>() {
-        Ok(carried) => carried.0,
-        Err(other) => anyhow::Error::from_boxed(other),
+        self.read(start..start.saturating_add(length as u64)).map_err(|err| self.keep(err))
     }
 }

@@ -18,7 +18,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
-use super::file::{CheckedFile, unwrap, unwrap_arrow};
+use super::file::CheckedFile;
 use super::layout::Dataset;
 use super::narrow::power;
 use crate::model::{Column, ColumnType, SeriesKey, Table, Value};
@@ -80,8 +80,7 @@ impl Archive for Lookup {
             }
             let open = self.open(search, file)?;
             for group in 0..open.metadata.metadata().num_row_groups() {
-                open.find(search, (file, group), (wanted, keys), found)
-                    .with_context(|| format!("cannot read archive file '{}'", file.path))?;
+                open.find(search, (file, group), (wanted, keys), found)?;
             }
         }
         Ok(())
@@ -106,9 +105,7 @@ impl Lookup {
             let options = ArrowReaderOptions::new()
                 .with_skip_arrow_metadata(true)
                 .with_page_index_policy(PageIndexPolicy::Optional);
-            let metadata = ArrowReaderMetadata::load(&file, options)
-                .map_err(unwrap)
-                .with_context(|| format!("cannot read archive file '{}'", entry.path))?;
+            let metadata = ArrowReaderMetadata::load(&file, options).map_err(|err| file.explain(err))?;
             if self.open.len() >= OPEN_FILES {
                 self.open.remove(0);
             }
@@ -155,7 +152,7 @@ impl Open {
         let mut runs: Vec<Run> = Vec::new();
         let mut start = 0;
         for batch in self.reader(group, None, &names)? {
-            let batch = batch.map_err(unwrap_arrow)?;
+            let batch = batch.map_err(|err| self.file.explain(err))?;
             let columns: Vec<Option<&ArrayRef>> =
                 table.key.iter().map(|column| batch.column_by_name(&column.name)).collect();
             for row in 0..batch.num_rows() {
@@ -196,7 +193,7 @@ impl Open {
         let mut at = run.map_or(0, |(_, run)| run.start);
         let mut rows = Vec::new();
         for batch in self.reader(group, Some(selection), &["ts"])? {
-            let batch = batch.map_err(unwrap_arrow)?;
+            let batch = batch.map_err(|err| self.file.explain(err))?;
             let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
             for ts in times.context("column 'ts' has another type")?.values() {
                 let Some((place, current)) = run else { bail!("it has more rows than its key columns") };
@@ -226,7 +223,7 @@ impl Open {
         names.extend(["ts", "seq"]);
         let mut rows = rows.iter();
         for batch in self.reader(group, Some(selection), &names)? {
-            let batch = batch.map_err(unwrap_arrow)?;
+            let batch = batch.map_err(|err| self.file.explain(err))?;
             let columns: Vec<Option<&ArrayRef>> =
                 table.values.iter().map(|column| batch.column_by_name(&column.name)).collect();
             for row in 0..batch.num_rows() {
@@ -267,7 +264,7 @@ impl Open {
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
-        builder.build().map_err(unwrap)
+        builder.build().map_err(|err| self.file.explain(err))
     }
 }
 
