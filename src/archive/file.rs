@@ -134,6 +134,16 @@ pub(super) fn block_hash(block: &[u8]) -> [u8; BLOCK_HASH_BYTES] {
     short
 }
 
+/// Returns what a manifest would say of a file of these bytes.
+#[cfg(test)]
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
+    let block = usize::try_from(BLOCK_BYTES).expect("a block fits into memory");
+    Digest {
+        blake3: blake3::hash(bytes).as_bytes().to_vec(),
+        blocks: bytes.chunks(block).flat_map(block_hash).collect(),
+    }
+}
+
 impl Length for CheckedFile {
     fn len(&self) -> u64 {
         self.0.bytes

@@ -23,6 +23,8 @@ mod write;
 pub use compress::{Archiver, KILL_POINTS, Options, TableOutcome, Watch, estimate};
 pub use dataset::{ColumnOutcome, DatasetOutcome};
 pub use encode::Encoded;
+#[cfg(test)]
+pub(crate) use file::digest;
 pub use file::{BLOCK_BYTES, CheckedFile};
 pub use layout::{Dataset, FOLDER};
 pub use lookup::open_store;

@@ -1,30 +1,61 @@
 //! Turns DataFusion's errors into barn's.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::{Error, anyhow};
 use datafusion::common::{Column, DataFusionError, SchemaError};
+use datafusion::parquet::errors::ParquetError;
 
 use crate::error::Failure;
 use crate::model::nearest;
 
-/// An error of the store on its way through DataFusion.
+/// An error of the store on its way through DataFusion, which may share it among several threads: the first
+/// that meets it takes it.
 #[derive(Debug)]
-struct Carried(Error);
+struct Carried {
+    text: String,
+    error: Mutex<Option<Error>>,
+}
+
+impl Carried {
+    fn new(error: Error) -> Self {
+        Self { text: format!("{error:#}"), error: Mutex::new(Some(error)) }
+    }
+
+    fn take(&self) -> Error {
+        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        error.unwrap_or_else(|| anyhow!("{}", self.text))
+    }
+}
 
 impl std::fmt::Display for Carried {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
+        f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Carried {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source()
-    }
-}
+impl std::error::Error for Carried {}
 
 /// Wraps an error so that DataFusion carries it to the reader of the answer.
 pub(super) fn carry(error: Error) -> DataFusionError {
-    DataFusionError::External(Box::new(Carried(error)))
+    DataFusionError::External(Box::new(Carried::new(error)))
+}
+
+/// Wraps an error so that the Parquet library carries it.
+pub(super) fn carry_parquet(error: Error) -> ParquetError {
+    ParquetError::External(Box::new(Carried::new(error)))
+}
+
+/// Finds an error of the store.
+fn carried(error: &DataFusionError) -> Option<Error> {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(carried) = error.downcast_ref::<Carried>() {
+            return Some(carried.take());
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// What a query was doing when it failed.
@@ -38,11 +69,11 @@ pub(super) enum Stage {
 
 /// Returns barn's form of an error.
 pub(super) fn translate(error: DataFusionError, stage: Stage) -> Error {
+    if let Some(error) = carried(&error) {
+        return error.context("cannot run the query");
+    }
     match error {
-        DataFusionError::External(error) => match error.downcast::<Carried>() {
-            Ok(carried) => carried.0.context("cannot run the query"),
-            Err(other) => anyhow!(other).context("cannot run the query"),
-        },
+        DataFusionError::External(error) => anyhow!(error).context("cannot run the query"),
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => {
             translate(*inner, stage)
         }

@@ -4,6 +4,7 @@
 //! opens no file and changes nothing.
 
 mod answer;
+mod cold;
 mod failure;
 mod files;
 mod functions;
@@ -11,6 +12,7 @@ mod guard;
 mod hot;
 mod nanos;
 mod rows;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +32,8 @@ use datafusion::sql::resolve::resolve_table_references;
 use answer::Threads;
 pub use answer::{Answer, Next};
 use failure::{Stage, translate, unknown_table};
-use hot::HotTable;
 use rows::Rows;
+use table::OneTable;
 
 use crate::error::Failure;
 use crate::store::Snapshot;
@@ -71,7 +73,7 @@ impl Engine {
         let context = context(cores, options.memory_bytes).map_err(|err| translate(err, Stage::Planning))?;
         let mut names = Vec::with_capacity(rows.tables().len() + options.files.len());
         for table in rows.tables() {
-            let provider = HotTable::new(Arc::clone(rows), table);
+            let provider = OneTable::new(Arc::clone(rows), table);
             context
                 .register_table(&table.name, Arc::new(provider))
                 .map_err(|err| translate(err, Stage::Planning))?;

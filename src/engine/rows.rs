@@ -1,12 +1,13 @@
-//! What the engine reads from: tables, their series, and pieces of a series' rows.
+//! What the engine reads from: tables, their series, pieces of a series' rows, and archived files.
 
 use std::ops::ControlFlow;
 
 use anyhow::Result;
 
 use super::hot::Columns;
+use crate::archive::CheckedFile;
 use crate::model::Table;
-use crate::store::{Resume, Scan, SeriesEntry, Snapshot};
+use crate::store::{ArchiveFile, Resume, Scan, SeriesEntry, Snapshot};
 
 /// A source of rows; a [`Snapshot`], or in tests a few rows in memory.
 pub(super) trait Rows: Send + Sync + 'static {
@@ -35,6 +36,18 @@ pub(super) trait Rows: Send + Sync + 'static {
 
     /// Returns the SQL text of a scan.
     fn explain(&self, scan: &Scan) -> Result<String>;
+
+    /// Returns whether a table has a hot row.
+    fn has_rows(&self, table: &str) -> Result<bool>;
+
+    /// Returns the archived files of a table.
+    fn files(&self, table: &str) -> Result<Vec<ArchiveFile>>;
+
+    /// Returns the series and times of the hot rows that stand in the place of archived ones, in order.
+    fn corrections(&self, table: &str) -> Result<Vec<(i64, i64)>>;
+
+    /// Opens an archived file.
+    fn open(&self, file: &ArchiveFile) -> Result<CheckedFile>;
 }
 
 impl Rows for Snapshot {
@@ -78,5 +91,21 @@ impl Rows for Snapshot {
 
     fn explain(&self, scan: &Scan) -> Result<String> {
         self.explain(scan)
+    }
+
+    fn has_rows(&self, table: &str) -> Result<bool> {
+        self.has_rows(table)
+    }
+
+    fn files(&self, table: &str) -> Result<Vec<ArchiveFile>> {
+        self.files(Some(table))
+    }
+
+    fn corrections(&self, table: &str) -> Result<Vec<(i64, i64)>> {
+        self.corrections(table)
+    }
+
+    fn open(&self, file: &ArchiveFile) -> Result<CheckedFile> {
+        CheckedFile::open(self.root(), file, self.digest(file)?)
     }
 }

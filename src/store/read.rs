@@ -229,6 +229,15 @@ impl Snapshot {
         })
     }
 
+    /// Returns whether a table has a row in the database.
+    pub fn has_rows(&self, table: &str) -> Result<bool> {
+        if !self.stored(table)?.exists {
+            return Ok(false);
+        }
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM {})", quoted(table, "_rows"));
+        self.with(|connection| Ok(connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?))
+    }
+
     /// Returns the SQL text of a scan, as `query --explain` shows it.
     pub fn explain(&self, scan: &Scan) -> Result<String> {
         Ok(select(self.stored(&scan.table)?, scan, false).0)

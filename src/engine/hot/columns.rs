@@ -16,7 +16,7 @@ use crate::store::Field;
 const TEXT_BYTES: usize = 4 << 20;
 
 /// Returns the Arrow type of a column.
-pub(super) fn data_type(kind: ColumnType) -> DataType {
+pub(in crate::engine) fn data_type(kind: ColumnType) -> DataType {
     match kind {
         ColumnType::Text => DataType::Utf8View,
         ColumnType::Double => DataType::Float64,
@@ -28,7 +28,7 @@ pub(super) fn data_type(kind: ColumnType) -> DataType {
 }
 
 /// Returns the Arrow schema of columns.
-pub(super) fn schema(columns: &[Column]) -> SchemaRef {
+pub(in crate::engine) fn schema(columns: &[Column]) -> SchemaRef {
     let fields = columns
         .iter()
         .map(|column| ArrowField::new(&column.name, data_type(column.kind), column.nullable))
@@ -179,7 +179,7 @@ fn word(value: ValueRef<'_>) -> &'static str {
 }
 
 /// Returns one column of values, as for the keys of series.
-pub(super) fn collect<'a>(kind: ColumnType, values: impl Iterator<Item = ValueRef<'a>>) -> Result<ArrayRef> {
+pub(in crate::engine) fn collect<'a>(kind: ColumnType, values: impl Iterator<Item = ValueRef<'a>>) -> Result<ArrayRef> {
     let mut builder = Builder::new(kind, values.size_hint().0);
     for value in values {
         builder.push(value)?;

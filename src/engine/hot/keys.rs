@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use datafusion::arrow::array::{
-    Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions, UInt32Array,
+    Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array,
 };
 use datafusion::arrow::compute::kernels::cmp::not_distinct;
-use datafusion::arrow::compute::{filter_record_batch, prep_null_mask_filter, take};
+use datafusion::arrow::compute::{filter_record_batch, prep_null_mask_filter, take, take_record_batch};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::common::cast::as_boolean_array;
 use datafusion::common::tree_node::TreeNode as _;
@@ -22,16 +23,16 @@ use crate::store::SeriesEntry;
 
 /// Some series of a table, in the order of their keys.
 #[derive(Clone, Debug)]
-pub(super) struct Keys {
+pub(in crate::engine) struct Keys {
     /// Their numbers in the store.
-    pub(super) ids: Arc<[i64]>,
+    pub(in crate::engine) ids: Arc<[i64]>,
     /// Their key columns, a row a series.
     batch: RecordBatch,
 }
 
 impl Keys {
     /// Collects the series of a table.
-    pub(super) fn new(table: &Table, series: &[SeriesEntry]) -> Result<Self> {
+    pub(in crate::engine) fn new(table: &Table, series: &[SeriesEntry]) -> Result<Self> {
         let collect = |at: usize| {
             let column = &table.key[at];
             let values = series.iter().map(|entry| entry.key.0[at].as_ref());
@@ -44,19 +45,43 @@ impl Keys {
     }
 
     /// Returns the number of series.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::engine) fn len(&self) -> usize {
         self.ids.len()
     }
 
     /// Returns the series for which `condition` is true; its columns are found by their names.
     pub(super) fn matching(&self, condition: &Arc<dyn PhysicalExpr>) -> datafusion::common::Result<Self> {
+        self.filter(&self.mask(condition)?)
+    }
+
+    /// Returns for each series whether `condition` is true.
+    pub(in crate::engine) fn mask(
+        &self,
+        condition: &Arc<dyn PhysicalExpr>,
+    ) -> datafusion::common::Result<BooleanArray> {
         let condition = self.bind(condition)?;
         let mask = condition.evaluate(&self.batch)?.into_array(self.len())?;
         let mask = as_boolean_array(&mask)?;
         // A condition that is null does not hold.
-        let mask = if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() };
+        Ok(if mask.null_count() > 0 { prep_null_mask_filter(mask) } else { mask.clone() })
+    }
+
+    /// Returns the series whose place in `mask` is true.
+    pub(in crate::engine) fn filter(&self, mask: &BooleanArray) -> datafusion::common::Result<Self> {
         let kept = self.ids.iter().zip(mask.values()).filter(|(_, keep)| *keep).map(|(id, _)| *id);
-        Ok(Self { ids: kept.collect(), batch: filter_record_batch(&self.batch, &mask)? })
+        Ok(Self { ids: kept.collect(), batch: filter_record_batch(&self.batch, mask)? })
+    }
+
+    /// Returns the series at these places.
+    pub(in crate::engine) fn take(&self, places: &[usize]) -> Result<Self> {
+        let ids = places.iter().map(|place| self.ids[*place]).collect();
+        let rows = places.iter().map(|place| u32::try_from(*place)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { ids, batch: take_record_batch(&self.batch, &UInt32Array::from(rows))? })
+    }
+
+    /// Returns a key column.
+    pub(in crate::engine) fn column(&self, at: usize) -> &ArrayRef {
+        self.batch.column(at)
     }
 
     /// Returns whether key columns alone decide a condition.
@@ -82,7 +107,7 @@ impl Keys {
     }
 
     /// Returns the value all series have in a key column, if there is just one.
-    pub(super) fn constant(&self, at: usize) -> Option<ScalarValue> {
+    pub(in crate::engine) fn constant(&self, at: usize) -> Option<ScalarValue> {
         let column = self.batch.column(at);
         let first = ScalarValue::try_from_array(column, 0).ok()?;
         let same = not_distinct(column, &first.to_scalar().ok()?).ok()?;
@@ -90,7 +115,7 @@ impl Keys {
     }
 
     /// Returns whether a key column is null in some series.
-    pub(super) fn has_nulls(&self, at: usize) -> bool {
+    pub(in crate::engine) fn has_nulls(&self, at: usize) -> bool {
         self.batch.column(at).null_count() > 0
     }
 
@@ -104,7 +129,7 @@ impl Keys {
     }
 
     /// Returns the schema of the key columns.
-    pub(super) fn schema(&self) -> datafusion::arrow::datatypes::SchemaRef {
+    pub(in crate::engine) fn schema(&self) -> SchemaRef {
         self.batch.schema()
     }
 }
@@ -130,7 +155,7 @@ impl Run {
 
 /// Returns a batch that has only a number of rows.
 pub(super) fn only_rows(
-    schema: &datafusion::arrow::datatypes::SchemaRef,
+    schema: &SchemaRef,
     rows: usize,
 ) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));

@@ -8,9 +8,9 @@ use crate::model::time::{MICROS_PER_DAY, MICROS_PER_SECOND, format_timestamp};
 
 /// Times from `since` up to, not including, `until`; a missing bound is open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Range {
-    pub(super) since: Option<i64>,
-    pub(super) until: Option<i64>,
+pub(in crate::engine) struct Range {
+    pub(in crate::engine) since: Option<i64>,
+    pub(in crate::engine) until: Option<i64>,
 }
 
 impl Range {
@@ -18,7 +18,7 @@ impl Range {
     const EMPTY: Self = Self { since: Some(0), until: Some(0) };
 
     /// Returns the times in both ranges.
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(in crate::engine) fn and(self, other: Self) -> Self {
         Self {
             // `None` sorts below every bound, so it only loses where the later start wins.
             since: self.since.max(other.since),
@@ -30,12 +30,12 @@ impl Range {
     }
 
     /// Returns whether no time is in the range.
-    pub(super) fn is_empty(self) -> bool {
+    pub(in crate::engine) fn is_empty(self) -> bool {
         matches!((self.since, self.until), (Some(since), Some(until)) if since >= until)
     }
 
     /// Returns whether the range holds every time.
-    pub(super) fn is_open(self) -> bool {
+    pub(in crate::engine) fn is_open(self) -> bool {
         self == Self::default()
     }
 }
@@ -54,7 +54,7 @@ impl std::fmt::Display for Range {
 }
 
 /// Returns the range for which `filter` is true, if it says exactly that.
-pub(super) fn of(filter: &Expr) -> Option<Range> {
+pub(in crate::engine) fn of(filter: &Expr) -> Option<Range> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => Some(of(left)?.and(of(right)?)),
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (Side::of(left), instant(right)) {

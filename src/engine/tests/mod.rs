@@ -1,6 +1,10 @@
 //! The engine over rows in memory.
 
+mod cold;
+mod damage;
+mod files;
 mod queries;
+mod random;
 mod scans;
 
 use std::collections::BTreeMap;
@@ -12,10 +16,11 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use super::hot::Columns;
 use super::rows::Rows;
 use super::{Engine, Options};
+use crate::archive::CheckedFile;
 use crate::error::report;
 use crate::model::time::{MICROS_PER_DAY, days_from_civil};
-use crate::model::{BUILTIN, SeriesKey, Table, TableText, Value};
-use crate::store::{Field, Resume, Scan, SeriesEntry};
+use crate::model::{BUILTIN, ColumnType, SeriesKey, Table, TableText, Value};
+use crate::store::{ArchiveFile, Field, Resume, Scan, SeriesEntry};
 
 /// A row: its time, its ordinal, its values.
 type Line = (i64, i64, Vec<Value>);
@@ -29,6 +34,9 @@ struct Memory {
     series: BTreeMap<String, Vec<(SeriesEntry, Vec<Line>)>>,
     reads: Mutex<Vec<Read>>,
     breaks_at: Option<i64>,
+    archive: files::Folder,
+    /// By table, the series and times of rows that stand in the place of archived ones.
+    corrections: BTreeMap<String, Vec<(i64, i64)>>,
 }
 
 impl Memory {
@@ -120,6 +128,22 @@ impl Rows for Memory {
 
     fn explain(&self, scan: &Scan) -> Result<String> {
         Ok(format!("SELECT {} of {}", scan.fields.len(), scan.table))
+    }
+
+    fn has_rows(&self, table: &str) -> Result<bool> {
+        Ok(self.series.get(table).into_iter().flatten().any(|(_, lines)| !lines.is_empty()))
+    }
+
+    fn files(&self, table: &str) -> Result<Vec<ArchiveFile>> {
+        Ok(self.archive.of(table))
+    }
+
+    fn corrections(&self, table: &str) -> Result<Vec<(i64, i64)>> {
+        Ok(self.corrections.get(table).cloned().unwrap_or_default())
+    }
+
+    fn open(&self, file: &ArchiveFile) -> Result<CheckedFile> {
+        self.archive.open(file)
     }
 }
 

@@ -1,0 +1,3 @@
+//! Which archived files are read, and what comes out of them.
+
+use super::*;

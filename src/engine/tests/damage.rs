@@ -1,0 +1,3 @@
+//! Archived files that are not what was published.
+
+use super::*;
