@@ -20,6 +20,7 @@ pub struct Snapshot {
     tables: Vec<Table>,
     /// The state that every connection of the view looks at.
     generation: i64,
+    version: Option<Vec<u8>>,
     pool: Mutex<Pool>,
     returned: Condvar,
 }
@@ -110,12 +111,14 @@ impl Snapshot {
         let (connection, generation) = begin(root)?;
         let catalog = Catalog::load(&connection, root).map_err(|err| open::explain(err, root))?;
         let tables = catalog.tables().map(|stored| stored.table.clone()).collect();
+        let version = version(&connection, generation).map_err(|err| open::explain(err, root))?;
         let pool = Pool { idle: vec![connection], open: 1, max: connections.max(1) };
         Ok(Self {
             root: root.to_owned(),
             catalog,
             tables,
             generation,
+            version,
             pool: Mutex::new(pool),
             returned: Condvar::new(),
         })
@@ -124,6 +127,14 @@ impl Snapshot {
     /// Returns the folder of the store.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns what names the state of all rows, in the archive too: no other state has the same name, not even one
+    /// of another store at the same place.
+    ///
+    /// `None` where there is no such name, because an earlier barn wrote the store last.
+    pub fn version(&self) -> Option<&[u8]> {
+        self.version.as_deref()
     }
 
     /// Returns all tables: built-in, of `barn.toml`, and made by `store`; also those without rows.
@@ -298,6 +309,19 @@ fn begin(root: &Path) -> Result<(Connection, i64)> {
         .and_then(|()| connection.query_row("SELECT generation FROM state", [], |row| row.get(0)))
         .with_context(|| format!("cannot read '{}'", root.join(FILE).display()))
         .map(|generation| (connection, generation))
+}
+
+/// Returns the name of the state that a connection looks at.
+fn version(connection: &Connection, generation: i64) -> Result<Option<Vec<u8>>> {
+    if open::user_version(connection)? < open::ARCHIVE_VERSION {
+        return Ok(None);
+    }
+    let mut version: Vec<u8> = connection.query_row("SELECT identity FROM state", [], |row| row.get(0))?;
+    if version.is_empty() {
+        return Ok(None);
+    }
+    version.extend(generation.to_le_bytes());
+    Ok(Some(version))
 }
 
 /// Returns the inclusive bounds of a scan's time range.

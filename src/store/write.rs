@@ -45,8 +45,12 @@ impl Store {
 
     /// Makes the transaction permanent, and durable against a power cut.
     pub fn commit(&mut self) -> Result<()> {
-        let sql =
-            if self.is_changed { "UPDATE state SET generation = generation + 1; COMMIT" } else { "COMMIT" };
+        // A number alone comes again when an earlier copy of the file is put back and written to.
+        let sql = if self.is_changed {
+            "UPDATE state SET generation = generation + 1, identity = randomblob(16); COMMIT"
+        } else {
+            "COMMIT"
+        };
         self.connection
             .execute_batch(sql)
             .with_context(|| format!("cannot commit to store '{}'", self.root.display()))
