@@ -45,7 +45,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("datafusion", &["engine", "ui/output"]),
     ("arrow", &["archive"]),
     ("parquet", &["archive"]),
-    ("blake3", &["archive"]),
+    ("blake3", &["archive", "cache"]),
     ("bytes", &["archive", "engine/cold"]),
     ("jiff", &["decode", "source"]),
     ("ureq", &["fetch/client"]),

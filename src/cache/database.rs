@@ -14,8 +14,8 @@ use crate::fs;
 const FILE: &str = "cache.db";
 /// "barc" in ASCII.
 const APPLICATION_ID: i64 = 0x6261_7263;
-const FORMAT: i64 = 1;
-const SCHEMA: &str = include_str!("schema.sql");
+/// What brings a file from each format to the next; a new file has format 0.
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("results.sql")];
 
 /// How long the database is left alone after a failure.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -192,10 +192,10 @@ fn open_writer(path: &Path, patience: Duration) -> Result<Connection> {
     )?;
     connection.set_prepared_statement_cache_capacity(32);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if !is_made(&transaction)? {
-        transaction.execute_batch(SCHEMA)?;
+    for (at, migration) in MIGRATIONS.iter().enumerate().skip(format(&transaction)?) {
+        transaction.execute_batch(migration)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(at + 1)?)?;
     }
     transaction.commit()?;
     // Where another process is in the way the journal stays as it is until the next one opens the file.
@@ -210,27 +210,34 @@ fn open_reader(path: &Path, patience: Duration) -> Result<Option<Connection>> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_for_others(&mut connection, patience)?;
+    // OFF: whoever closes the file last brings the journal in, which may be this one.
     connection.execute_batch(
-        "PRAGMA query_only = 1; PRAGMA cache_size = -512; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
+        "PRAGMA query_only = 1; PRAGMA cache_size = -512; PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;
+         PRAGMA synchronous = OFF;",
     )?;
-    Ok(is_made(&connection)?.then_some(connection))
+    // An earlier format lacks only what was added since.
+    Ok((format(&connection)? > 0).then_some(connection))
 }
 
-/// Returns whether the tables are there; `false` for a new file, an error for one of another program.
-fn is_made(connection: &Connection) -> Result<bool> {
+/// Returns the format of a file: 0 for a new one, an error for one of another program or of a newer barn.
+fn format(connection: &Connection) -> Result<usize> {
     let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if (id, version) == (APPLICATION_ID, FORMAT) {
-        return Ok(true);
-    }
     if id == APPLICATION_ID {
-        bail!("it has format {version} of another barn, this one knows format {FORMAT}");
+        let known = usize::try_from(version).ok().filter(|version| (1..=MIGRATIONS.len()).contains(version));
+        let Some(format) = known else {
+            bail!(
+                "it has format {version} of another barn, this one knows formats up to {}",
+                MIGRATIONS.len()
+            );
+        };
+        return Ok(format);
     }
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if id != 0 || version != 0 || tables > 0 {
         bail!("it is a database of another program");
     }
-    Ok(false)
+    Ok(0)
 }
 
 /// Lets a connection wait for others in small steps: their transactions are short, and SQLite's own handler soon

@@ -1,6 +1,6 @@
-//! What a fetch remembers beside the rows: answers, in memory over `cache.db`, and the limits of the
-//! providers, shared by all processes. Nothing here fails a fetch: what the disk cannot do is counted and
-//! told once.
+//! What is remembered beside the rows: for a fetch the answers, in memory over `cache.db`, and the limits of the
+//! providers, shared by all processes; for a query its results. Nothing here fails a command: what the disk
+//! cannot do is counted and told once.
 
 mod bucket;
 mod database;
@@ -9,6 +9,7 @@ mod flight;
 mod limits;
 mod memory;
 mod pack;
+mod results;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use anyhow::Result;
 pub use bucket::Limit;
 pub use flight::Flight;
 pub use limits::{Grant, Limits};
+pub use results::{Question, Results, StoredResult};
 
 use disk::Disk;
 use flight::Flights;
