@@ -300,7 +300,7 @@ fn suspects(context: &Context, snapshot: Arc<Snapshot>, format: Format) -> Resul
     let engine = Engine::new(snapshot, &Options::default())?;
     let rows = query::write(
         context,
-        engine.query(&sql)?,
+        &mut engine.query(&sql)?,
         format,
         Box::new(query::stdout()?),
         query::screen(context),

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
+use crate::cache::{Question, Results, StoredResult};
 use crate::cli::Context;
-use crate::engine::{Answer, Engine, Next, Options};
+use crate::engine::{Answer, Engine, Kept, Next, Options, identify};
 use crate::error::{Failure, Kind};
 use crate::fs::{self, Draft, Overwrite};
 use crate::store::Snapshot;
@@ -19,6 +20,12 @@ use crate::ui::output::{Format, Screen, sink};
 
 /// The longest SQL text that is read from a file or stdin.
 const MAX_SQL_BYTES: u64 = 16 << 20;
+
+/// The bound on the results that are kept, packed.
+const RESULT_BYTES: u64 = 64 << 20;
+
+/// Results that took less are not kept: to write one takes 2 to 4 ms, which every query would pay and few get back.
+const WORTH: Duration = Duration::from_millis(10);
 
 /// How often a running query looks for Ctrl-C.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -57,8 +64,8 @@ pub struct QueryArgs {
     #[arg(long, help_heading = "Asking", value_name = "SIZE", value_parser = size)]
     memory: Option<usize>,
 
-    /// Compute the result even where a stored one is there
-    #[arg(long, help_heading = "Asking", hide = true)]
+    /// Compute the result even where an earlier one is kept, and keep none
+    #[arg(long, help_heading = "Asking")]
     no_cache: bool,
 
     /// Format of the result [default: by the name of the output, else table on a terminal, else csv]
@@ -107,6 +114,8 @@ struct Report {
     command: &'static str,
     sql: String,
     rows: u64,
+    /// Whether the rows are those of an earlier run.
+    cached: bool,
     first_row_seconds: Option<f64>,
     seconds: f64,
 }
@@ -117,47 +126,81 @@ pub fn run(context: &Context, args: &QueryArgs) -> Result<Option<Kind>> {
     let sql = read_sql(args)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let snapshot = Arc::new(Snapshot::open(&context.global.store, threads)?);
-    let engine = Engine::new(snapshot, &Options { memory_bytes: args.memory, files: args.with.clone() })?;
-    let opened = started.elapsed();
     if args.explain {
-        let mut out = stdout()?;
-        out.write_all(engine.explain(&sql)?.as_bytes()).context("cannot write to stdout")?;
+        let plan = engine(args, snapshot)?.explain(&sql)?;
+        stdout()?.write_all(plan.as_bytes()).context("cannot write to stdout")?;
         return Ok(None);
     }
-    let answer = engine.query(&sql)?;
+    let shelf = Shelf::new(context, args, &snapshot, &sql);
+    let kept = shelf.as_ref().and_then(Shelf::find);
+    let (opened, cached) = (started.elapsed(), kept.is_some());
+    let mut answer = match kept {
+        Some(answer) => answer,
+        None => engine(args, snapshot)?.query(&sql)?,
+    };
+    if shelf.is_some() {
+        answer.keep();
+    }
     let planned = started.elapsed();
-    let (rows, first) = if let Some(path) = &args.output {
-        write_file(context, args, answer, path)
-    } else {
-        let format = args.format.unwrap_or_else(default_format);
-        if std::io::stdout().is_terminal() && format.is_binary() {
-            return Err(Failure::usage(format!("cannot show {} on a terminal", format.as_str()))
-                .hint("`-o FILE` writes it to a file")
-                .into());
+    let (rows, first) = write_result(context, args, &mut answer)?;
+    let ran = started.elapsed();
+    if let Some(shelf) = shelf {
+        if ran.saturating_sub(opened) >= WORTH {
+            shelf.put(answer);
         }
-        write(context, answer, format, Box::new(stdout()?), screen(context))
-    }?;
+        shelf.results.warning().iter().for_each(|warning| context.ui.detail(warning));
+    }
+    let first = first.map(|first| first - started);
     context.timing(&[
         ("opening", opened),
         ("planning", planned.saturating_sub(opened)),
-        ("running", started.elapsed().saturating_sub(planned)),
+        ("running", ran.saturating_sub(planned)),
     ]);
-    if let Some(first) = first {
-        context.timing(&[("the first row", first - started)]);
-    }
-    context.ui.detail(&format!(
-        "{} in {}",
-        figures::count(rows, "row"),
-        figures::duration(started.elapsed())
-    ));
-    context.report(&Report {
-        command: "query",
-        sql,
-        rows,
-        first_row_seconds: first.map(|first| (first - started).as_secs_f64()),
-        seconds: started.elapsed().as_secs_f64(),
-    })?;
+    context.timing(&first.map(|first| ("the first row", first)).into_iter().collect::<Vec<_>>());
+    let from = if cached { " from the result cache" } else { "" };
+    context.ui.detail(&format!("{}{from} in {}", figures::count(rows, "row"), figures::duration(ran)));
+    let first_row_seconds = first.map(|first| first.as_secs_f64());
+    let seconds = started.elapsed().as_secs_f64();
+    context.report(&Report { command: "query", sql, rows, cached, first_row_seconds, seconds })?;
     Ok(None)
+}
+
+fn engine(args: &QueryArgs, snapshot: Arc<Snapshot>) -> Result<Engine> {
+    Engine::new(snapshot, &Options { memory_bytes: args.memory, files: args.with.clone() })
+}
+
+/// The place of this query's result among those that are kept.
+struct Shelf {
+    results: Results,
+    question: Question,
+}
+
+impl Shelf {
+    /// `None` where no result may be kept or given again.
+    fn new(context: &Context, args: &QueryArgs, snapshot: &Snapshot, sql: &str) -> Option<Self> {
+        if args.no_cache || !args.with.is_empty() {
+            return None;
+        }
+        let version = snapshot.version()?.to_owned();
+        let question = Question { version, text: identify(snapshot, sql)? };
+        Some(Self { results: Results::open(&context.global.store, RESULT_BYTES), question })
+    }
+
+    fn find(&self) -> Option<Answer> {
+        let StoredResult { rows, body } = self.results.get(&self.question)?;
+        let answer = Answer::again(&Kept { rows, body });
+        if answer.is_err() {
+            self.results.remove(&self.question);
+        }
+        answer.ok()
+    }
+
+    /// Keeps the rows of an answer that was written to its end.
+    fn put(&self, answer: Answer) {
+        if let Some(Kept { rows, body }) = answer.into_kept() {
+            self.results.put(&self.question, &StoredResult { rows, body });
+        }
+    }
 }
 
 fn read_sql(args: &QueryArgs) -> Result<String> {
@@ -194,10 +237,24 @@ pub(super) fn stdout() -> Result<File> {
     Ok(File::from(owned))
 }
 
+/// Writes an answer to where the arguments say.
+fn write_result(context: &Context, args: &QueryArgs, answer: &mut Answer) -> Result<(u64, Option<Instant>)> {
+    if let Some(path) = &args.output {
+        return write_file(context, args, answer, path);
+    }
+    let format = args.format.unwrap_or_else(default_format);
+    if std::io::stdout().is_terminal() && format.is_binary() {
+        return Err(Failure::usage(format!("cannot show {} on a terminal", format.as_str()))
+            .hint("`-o FILE` writes it to a file")
+            .into());
+    }
+    write(context, answer, format, Box::new(stdout()?), screen(context))
+}
+
 fn write_file(
     context: &Context,
     args: &QueryArgs,
-    answer: Answer,
+    answer: &mut Answer,
     path: &Path,
 ) -> Result<(u64, Option<Instant>)> {
     let format = args.format.or_else(|| Format::from_extension(path)).unwrap_or(Format::Csv);
@@ -212,7 +269,7 @@ fn write_file(
 /// Writes an answer and returns its rows and the time of the first one.
 pub(super) fn write<'a>(
     context: &Context,
-    mut answer: Answer,
+    answer: &mut Answer,
     format: Format,
     out: Box<dyn Write + Send + 'a>,
     screen: Screen,

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::failure::{Stage, translate};
+use super::kept::{self, Keeper, Kept};
 
 /// Batches computed ahead while the reader writes the last one.
 const AHEAD: usize = 2;
@@ -66,6 +67,23 @@ impl Drop for Threads {
 pub struct Answer {
     /// The columns.
     pub schema: SchemaRef,
+    rows: Rows,
+    /// Whether the same query of the same rows gives the same answer.
+    is_repeatable: bool,
+    /// The copy, while one is made.
+    keeper: Option<Keeper>,
+}
+
+/// Where the rows come from.
+#[derive(Debug)]
+enum Rows {
+    Computed(Computed),
+    Kept(std::vec::IntoIter<RecordBatch>),
+}
+
+/// Rows that threads compute.
+#[derive(Debug)]
+struct Computed {
     batches: Receiver<Result<RecordBatch>>,
     /// Nothing more is asked of it once it ended.
     driver: Option<JoinHandle<()>>,
@@ -105,19 +123,72 @@ impl Answer {
                 }
             }
         });
-        Self { schema, batches, driver: Some(driver), threads: Arc::clone(threads) }
+        let rows = Computed { batches, driver: Some(driver), threads: Arc::clone(threads) };
+        Self { schema, rows: Rows::Computed(rows), is_repeatable: false, keeper: None }
+    }
+
+    /// An answer that was kept before.
+    pub fn again(kept: &Kept) -> Result<Self> {
+        let (schema, batches) = kept::read(kept)?;
+        Ok(Self { schema, rows: Rows::Kept(batches.into_iter()), is_repeatable: false, keeper: None })
+    }
+
+    pub(super) fn repeatable(self, is_repeatable: bool) -> Self {
+        Self { is_repeatable, ..self }
+    }
+
+    /// Makes a copy of all rows from here on, if the same query would give them again.
+    pub fn keep(&mut self) {
+        self.keeper = self.is_repeatable.then(|| Keeper::new(&self.schema)).flatten();
+    }
+
+    /// Returns the copy of an answer that was read to its end; `None` where it became too large.
+    pub fn into_kept(self) -> Option<Kept> {
+        let has_ended = match &self.rows {
+            Rows::Computed(rows) => rows.driver.is_none(),
+            Rows::Kept(_) => false,
+        };
+        self.keeper.filter(|_| has_ended)?.finish()
     }
 
     /// Waits for the next rows; none are left after `None` or an error.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let next = match &mut self.rows {
+            Rows::Computed(rows) => rows.next_batch()?,
+            Rows::Kept(batches) => batches.next(),
+        };
+        if let Some(batch) = &next {
+            self.copy(batch);
+        }
+        Ok(next)
+    }
+
+    /// Waits for the next rows, but not longer than `patience`.
+    pub fn next_within(&mut self, patience: Duration) -> Result<Next> {
+        let next = match &mut self.rows {
+            Rows::Computed(rows) => rows.next_within(patience)?,
+            Rows::Kept(batches) => batches.next().map_or(Next::End, Next::Batch),
+        };
+        if let Next::Batch(batch) = &next {
+            self.copy(batch);
+        }
+        Ok(next)
+    }
+
+    fn copy(&mut self, batch: &RecordBatch) {
+        self.keeper = self.keeper.take().and_then(|keeper| keeper.add(batch));
+    }
+}
+
+impl Computed {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         match self.batches.blocking_recv() {
             Some(batch) => batch.map(Some),
             None => self.end().map(|()| None),
         }
     }
 
-    /// Waits for the next rows, but not longer than `patience`.
-    pub fn next_within(&mut self, patience: Duration) -> Result<Next> {
+    fn next_within(&mut self, patience: Duration) -> Result<Next> {
         let threads = Arc::clone(&self.threads);
         let waiting = async { timeout(patience, self.batches.recv()).await };
         match threads.runtime().block_on(waiting) {
@@ -137,7 +208,7 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for Computed {
     fn drop(&mut self) {
         if let Some(driver) = &self.driver {
             driver.abort();

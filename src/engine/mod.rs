@@ -10,7 +10,9 @@ mod files;
 mod functions;
 mod guard;
 mod hot;
+mod kept;
 mod nanos;
+mod repeat;
 mod rows;
 mod table;
 #[cfg(test)]
@@ -32,6 +34,8 @@ use datafusion::sql::resolve::resolve_table_references;
 use answer::Threads;
 pub use answer::{Answer, Next};
 use failure::{Stage, translate, unknown_table};
+pub use kept::Kept;
+pub use repeat::identify;
 use rows::Rows;
 use table::OneTable;
 
@@ -57,7 +61,9 @@ pub struct Engine {
 #[derive(Clone)]
 struct Session {
     context: SessionContext,
+    /// The tables, and behind them the files.
     names: Arc<[String]>,
+    tables: usize,
     memory_bytes: Option<usize>,
 }
 
@@ -79,14 +85,14 @@ impl Engine {
                 .map_err(|err| translate(err, Stage::Planning))?;
             names.push(table.name.clone());
         }
-        let threads = Threads::start(cores)?;
+        let (threads, tables) = (Threads::start(cores)?, names.len());
         for (name, file) in &options.files {
             files::check_name(name, names.iter().map(String::as_str))?;
             let (context, table, file) = (context.clone(), name.clone(), file.clone());
             threads.run(async move { files::register(&context, &table, &file).await })?;
             names.push(name.clone());
         }
-        let session = Session { context, names: names.into(), memory_bytes: options.memory_bytes };
+        let session = Session { context, names: names.into(), tables, memory_bytes: options.memory_bytes };
         Ok(Self { session, threads: Arc::new(threads) })
     }
 
@@ -115,11 +121,14 @@ impl Engine {
     fn start(&self, statement: Statement) -> Result<Answer> {
         let session = self.session.clone();
         let memory_bytes = session.memory_bytes;
-        let stream = self.threads.run(async move {
+        let (stream, is_repeatable) = self.threads.run(async move {
             let frame = session.plan(statement).await?;
-            frame.execute_stream().await.map_err(|err| translate(err, Stage::Running(memory_bytes)))
+            let is_repeatable = repeat::is_repeatable(frame.logical_plan(), &session.names[..session.tables]);
+            let stream =
+                frame.execute_stream().await.map_err(|err| translate(err, Stage::Running(memory_bytes)))?;
+            Ok((stream, is_repeatable))
         })?;
-        Ok(Answer::start(&self.threads, stream, memory_bytes))
+        Ok(Answer::start(&self.threads, stream, memory_bytes).repeatable(is_repeatable))
     }
 }
 
