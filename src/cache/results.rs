@@ -2,6 +2,9 @@
 //!
 //! What a result looks like is the business of the caller. A damaged one is as good as none, and it is removed.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::time::Duration;
 

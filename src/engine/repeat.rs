@@ -131,3 +131,105 @@ fn is_constant(expr: &Expr) -> bool {
     };
     volatility == Volatility::Immutable
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(one: &str, other: &str) -> bool {
+        query(one).expect(one) == query(other).expect(other)
+    }
+
+    #[test]
+    fn blanks_comments_and_the_case_of_keywords_and_functions_do_not_matter() {
+        let plain = "SELECT symbol, count(*) AS n FROM bars WHERE close > 1.5 GROUP BY symbol";
+        for other in [
+            "select symbol, COUNT(*) as n from bars where close > 1.5 group by symbol;",
+            "SELECT symbol,count( * )n FROM bars\n\tWHERE close>1.5 GROUP BY symbol",
+            "-- how many\nSELECT symbol, /* of each */ count(*) AS n FROM bars WHERE close > 1.5 GROUP BY symbol",
+        ] {
+            assert!(same(plain, other), "{other}");
+        }
+        assert!(same("VALUES (1), (2)", "values (1),(2)"));
+        assert!(same("WITH a AS (SELECT 1) SELECT * FROM a", "with a as (select 1) select * from a"));
+        assert!(same("SELECT 'a'", "SELECT 'a'--b"));
+    }
+
+    #[test]
+    fn literals_names_and_whatever_else_is_said_do_matter() {
+        let all = [
+            "SELECT 'a'",
+            "SELECT 'A'",
+            "SELECT 'a '",
+            "SELECT ' a'",
+            "SELECT 'a' AS a",
+            "SELECT 'a' AS \"a\"",
+            "SELECT 'a' AS \"A\"",
+            "SELECT \"a\"",
+            "SELECT 'a''b'",
+            "SELECT 'a''''b'",
+            "SELECT 'a\\''b'",
+            "SELECT 'a\\''''b'",
+            "SELECT 'a--b'",
+            "SELECT 'a', 'b'",
+            "SELECT 'a,b'",
+            "SELECT DISTINCT 'a'",
+            "SELECT 1",
+            "SELECT 1.0",
+            "SELECT 1.00",
+            "SELECT -1",
+            "SELECT 1 LIMIT 1",
+            "SELECT 1 LIMIT 11",
+            "SELECT 1 ORDER BY 1",
+            "SELECT 1 ORDER BY 1 DESC",
+            "SELECT 1 UNION SELECT 2",
+            "SELECT 1 UNION ALL SELECT 2",
+            "SELECT \"COUNT\"(*) FROM t",
+            "SELECT count(*) FROM t",
+            "SELECT count(DISTINCT a) FROM t",
+            "SELECT s.foo['B'] FROM t",
+            "SELECT s.foo['b'] FROM t",
+            "SELECT struct(1 AS A)",
+            "SELECT struct(1 AS a)",
+            "SELECT a FROM t JOIN u USING (a)",
+            "SELECT a FROM t LEFT JOIN u USING (a)",
+            "SELECT INTERVAL '1 day'",
+            "SELECT INTERVAL '1' DAY",
+            "VALUES (1)",
+        ];
+        for (at, one) in all.iter().enumerate() {
+            for other in &all[at + 1..] {
+                assert!(!same(one, other), "{one} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_single_query_has_a_result_to_keep() {
+        for sql in [
+            "",
+            "SELECT",
+            "SELECT 1; SELECT 1",
+            "SHOW TABLES",
+            "DESCRIBE bars",
+            "EXPLAIN SELECT 1",
+            "EXPLAIN ANALYZE SELECT 1",
+            "INSERT INTO bars VALUES (1)",
+            "SELECT 1 AS a INTO b",
+        ] {
+            assert_eq!(query(sql), None, "{sql}");
+        }
+        let long = |length: usize| format!("SELECT '{}'", "a".repeat(length));
+        assert!(query(&long(10_000)).is_some());
+        assert_eq!(query(&long(20_000)), None);
+    }
+
+    #[test]
+    fn a_deep_query_does_not_end_the_stack() {
+        let sum = format!("SELECT {}1", "1+".repeat((LONGEST - 10) / 2));
+        // The stack of a main thread.
+        let deep = move || query(&sum).is_some();
+        let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(deep).unwrap();
+        assert!(thread.join().unwrap());
+    }
+}

@@ -5,6 +5,7 @@ mod damage;
 mod files;
 mod queries;
 mod random;
+mod results;
 mod scans;
 
 use std::collections::BTreeMap;

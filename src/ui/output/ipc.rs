@@ -5,9 +5,12 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use datafusion::arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::array::{
+    Array as _, ArrayData, ArrayRef, RecordBatch, RecordBatchOptions, make_array,
+};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::writer::FileWriter;
 
 use super::{Sink, unique_names};
@@ -32,15 +35,33 @@ impl<'a> Ipc<'a> {
     }
 }
 
+/// Takes the mask of nulls from an array that has none: such a mask, cut from a longer one, is written with bits
+/// that belong to nobody, and equal results should be equal files.
+fn plain(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    fn is_plain(data: &ArrayData) -> bool {
+        data.nulls().is_none_or(|nulls| nulls.null_count() > 0) && data.child_data().iter().all(is_plain)
+    }
+    fn strip(data: &ArrayData) -> Result<ArrayData, ArrowError> {
+        let children = data.child_data().iter().map(strip).collect::<Result<Vec<_>, _>>()?;
+        let nulls = data.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
+        data.clone().into_builder().nulls(nulls).child_data(children).build()
+    }
+    let data = array.to_data();
+    if is_plain(&data) { Ok(array) } else { Ok(make_array(strip(&data)?)) }
+}
+
 impl Sink for Ipc<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let columns = self.schema.fields().iter().zip(batch.columns());
         let columns = columns
             .map(|(field, array)| {
-                if field.data_type() == array.data_type() {
-                    return Ok(Arc::clone(array));
-                }
-                cast(array, field.data_type())
+                let array = if field.data_type() == array.data_type() {
+                    Ok(Arc::clone(array))
+                } else {
+                    cast(array, field.data_type())
+                };
+                array
+                    .and_then(plain)
                     .with_context(|| format!("cannot write column '{}' to an Arrow file", field.name()))
             })
             .collect::<Result<Vec<ArrayRef>>>()?;

@@ -3,5 +3,6 @@
 mod files;
 mod formats;
 mod functions;
+mod results;
 mod statements;
 mod stream;

@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, DictionaryArray, DurationMicrosecondArray, Int8Array, NullArray, RecordBatch, StringViewArray,
-    TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    ArrayRef, DictionaryArray, DurationMicrosecondArray, Int8Array, Int64Array, NullArray, RecordBatch,
+    StringViewArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
 };
 use datafusion::arrow::buffer::ScalarBuffer;
 use datafusion::arrow::datatypes::{DataType, Int8Type};
@@ -84,4 +84,19 @@ fn an_arrow_file_keeps_the_types() {
     assert_eq!(batches[0].column(0), given.column(0));
     assert_eq!(batches[0].schema().field(1).data_type(), &DataType::Utf8);
     assert_eq!(render(Format::Csv, &batches[1]), render(Format::Csv, &given));
+}
+
+#[test]
+fn an_arrow_file_does_not_show_what_its_rows_were_cut_from() {
+    let values = Int64Array::from(vec![Some(1), Some(2), None, Some(4)]);
+    let cut = batch([("a", Arc::new(values.slice(0, 2)) as ArrayRef)]);
+    let whole = batch([("a", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef)]);
+    assert_eq!(cut, whole);
+    let bytes = |batch| bytes(Format::Arrow, &[batch], Screen::default()).unwrap();
+    assert_eq!(bytes(cut), bytes(whole));
+    let (cut, whole) = (nested().slice(0, 1), nested().slice(0, 1));
+    assert_eq!(
+        FileReader::try_new(io::Cursor::new(bytes(cut)), None).unwrap().next().unwrap().unwrap(),
+        whole
+    );
 }
