@@ -30,10 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["commands", "ui"]),
     (
         "commands",
-        &[
-            "archive", "cache", "cli", "decode", "engine", "fetch", "frame", "import", "model", "source",
-            "store", "ui",
-        ],
+        &["archive", "cache", "cli", "decode", "engine", "fetch", "frame", "import", "model", "source", "store", "ui"],
     ),
 ];
 

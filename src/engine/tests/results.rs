@@ -125,7 +125,7 @@ fn an_answer_that_was_not_read_to_its_end_is_not_kept() {
 }
 
 #[test]
-fn the_last_of_several_statements_and_an_answer_nobody_wants_to_keep_are_not_kept() {
+fn an_answer_that_nobody_wants_to_keep_is_not_kept() {
     let (engine, _) = bars();
     let mut answer = engine.query("SELECT 1").unwrap();
     while answer.next_batch().unwrap().is_some() {}
@@ -148,7 +148,7 @@ fn a_large_answer_is_not_kept() {
 #[test]
 fn a_copy_cut_short_is_no_answer() {
     let (engine, _) = bars();
-    let whole = kept(&engine, "SELECT symbol, count(*) FROM bars GROUP BY symbol").unwrap();
+    let whole = kept(&engine, "SELECT symbol, count(*) FROM bars GROUP BY symbol ORDER BY symbol").unwrap();
     for length in 0..whole.body.len() {
         let cut = Kept { rows: whole.rows, body: whole.body[..length].to_vec() };
         if let Ok(mut answer) = Answer::again(&cut) {
