@@ -30,7 +30,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("cli", &["commands", "ui"]),
     (
         "commands",
-        &["archive", "cache", "cli", "decode", "engine", "fetch", "frame", "import", "model", "source", "store", "ui"],
+        &[
+            "archive", "cache", "cli", "decode", "engine", "fetch", "frame", "import", "model", "source",
+            "store", "ui",
+        ],
     ),
 ];
 

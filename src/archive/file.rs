@@ -121,6 +121,28 @@ impl CheckedFile {
     }
 }
 
+/// Reads a whole file of the store at `root` and compares it with the manifest.
+///
+/// Fails where it is not the one that was published.
+pub fn check(root: &Path, entry: &ArchiveFile, digest: &Digest) -> Result<()> {
+    /// Bytes read at a time: a whole number of blocks.
+    const PIECE: u64 = 64 * BLOCK_BYTES;
+    let file = CheckedFile::open(root, entry, digest.clone())?;
+    let mut whole = blake3::Hasher::new();
+    let mut at = 0;
+    while at < file.bytes() {
+        let end = at.saturating_add(PIECE).min(file.bytes());
+        whole.update(&file.read(at..end)?);
+        at = end;
+    }
+    if whole.finalize().as_bytes()[..] != digest.blake3[..] {
+        return Err(
+            anyhow::anyhow!("its BLAKE3 is not the one of the manifest").context(damaged(&entry.path))
+        );
+    }
+    Ok(())
+}
+
 /// The error of a file that is not what was published.
 fn damaged(path: &str) -> Failure {
     Failure::new(format!("cannot read archive file '{path}'"))

@@ -25,7 +25,7 @@ pub use dataset::{ColumnOutcome, DatasetOutcome};
 pub use encode::Encoded;
 #[cfg(test)]
 pub(crate) use file::digest;
-pub use file::{BLOCK_BYTES, CheckedFile};
+pub use file::{BLOCK_BYTES, CheckedFile, check};
 pub use layout::{Dataset, FOLDER};
 pub use lookup::open_store;
 pub use narrow::{Choice, Physical};

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write as _;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::query;
+use crate::archive;
 use crate::cli::Context;
 use crate::engine::{Engine, Options};
 use crate::error::{Failure, Kind};
-use crate::model::{ColumnType, Span, Table, Timeframe, Value, coalesce};
-use crate::store::{Field, LedgerKey, Scan, SeriesEntry, Snapshot};
+use crate::model::{ColumnType, SeriesKey, Span, Table, Timeframe, Value, coalesce};
+use crate::store::{LedgerKey, Scan, SeriesEntry, Snapshot};
 use crate::ui::figures;
 use crate::ui::output::{Format, Listing, sink};
 
@@ -27,8 +27,9 @@ use crate::ui::output::{Format, Listing, sink};
   barn info
   barn info bars --format csv")]
 pub struct InfoArgs {
-    /// A table, or rejects (rows that could not be stored), or suspects (rows with implausible values)
-    #[arg(value_name = "TABLE|rejects|suspects")]
+    /// A table, or rejects (rows that could not be stored), or suspects (rows with implausible values), or archive
+    /// (its files, each of which is read and checked)
+    #[arg(value_name = "TABLE|rejects|suspects|archive")]
     subject: Option<String>,
 
     /// Format of the list [default: table on a terminal, else csv]
@@ -48,6 +49,7 @@ pub fn run(context: &Context, args: &InfoArgs) -> Result<Option<Kind>> {
         None => print(context, &tables(&snapshot)?, format),
         Some("rejects") => print(context, &rejects(&snapshot)?, format),
         Some("suspects") => suspects(context, snapshot, format),
+        Some("archive") => return archive(context, &snapshot, format),
         Some(name) => {
             let table = find(&snapshot, name)?;
             // One list a stream: the columns are for people, programs ask DESCRIBE.
@@ -95,12 +97,54 @@ fn number(number: u64) -> Value {
     Value::Bigint(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
+/// Lists the files of the archive, each of whose bytes is read and checked.
+fn archive(context: &Context, snapshot: &Snapshot, format: Format) -> Result<Option<Kind>> {
+    let mut listing = Listing::new(&[
+        ("table", ColumnType::Text),
+        ("file", ColumnType::Text),
+        ("rows", ColumnType::Bigint),
+        ("first", ColumnType::Timestamp),
+        ("last", ColumnType::Timestamp),
+        ("bytes", ColumnType::Bigint),
+        ("state", ColumnType::Text),
+    ]);
+    let mut damaged = 0;
+    for file in snapshot.files(None)? {
+        if context.is_stopped() {
+            return Err(Failure::new("interrupted").kind(Kind::Interrupted).into());
+        }
+        let state = match archive::check(&context.global.store, &file, &snapshot.digest(&file)?) {
+            Ok(()) => "ok".to_owned(),
+            Err(err) => {
+                damaged += 1;
+                format!("{:#}", err.root_cause())
+            }
+        };
+        listing.push(vec![
+            text(&file.table),
+            text(&file.path),
+            number(file.rows),
+            Value::Timestamp(file.ts_min),
+            Value::Timestamp(file.ts_max),
+            number(file.bytes),
+            text(state),
+        ]);
+    }
+    print(context, &listing, format)?;
+    if damaged > 0 {
+        let files = figures::count(damaged, "file");
+        return Err(Failure::new(format!("cannot trust the archive: {files} damaged or missing")).into());
+    }
+    Ok(None)
+}
+
 /// The tables that have series.
 fn tables(snapshot: &Snapshot) -> Result<Listing> {
     let mut listing = Listing::new(&[
         ("table", ColumnType::Text),
         ("series", ColumnType::Bigint),
         ("rows", ColumnType::Bigint),
+        ("archived", ColumnType::Bigint),
         ("first", ColumnType::Timestamp),
         ("last", ColumnType::Timestamp),
         ("bytes", ColumnType::Bigint),
@@ -111,6 +155,7 @@ fn tables(snapshot: &Snapshot) -> Result<Listing> {
         if entries.is_empty() {
             continue;
         }
+        let files = snapshot.files(Some(&table.name))?;
         let scan = Scan { table: table.name.clone(), fields: Vec::new(), since: None, until: None };
         let (mut rows, mut first, mut last) = (0, None, None);
         for entry in &entries {
@@ -120,13 +165,21 @@ fn tables(snapshot: &Snapshot) -> Result<Listing> {
                 last = Some(last.map_or(to, |last: i64| last.max(to)));
             }
         }
-        let bytes = snapshot.bytes(&table.name)?;
+        for file in &files {
+            first = Some(first.map_or(file.ts_min, |first| first.min(file.ts_min)));
+            last = Some(last.map_or(file.ts_max, |last| last.max(file.ts_max)));
+        }
+        let archived: u64 = files.iter().map(|file| file.rows).sum();
+        // A correction is a hot row in the place of an archived one.
+        rows += archived - (snapshot.corrections(&table.name)?.len() as u64).min(archived);
+        let bytes = snapshot.bytes(&table.name)? + files.iter().map(|file| file.bytes).sum::<u64>();
         #[allow(clippy::cast_precision_loss, reason = "a figure with one decimal")]
         let per_row = (bytes as f64 / rows.max(1) as f64 * 10.0).round() / 10.0;
         listing.push(vec![
             text(&table.name),
             number(entries.len() as u64),
             number(rows),
+            number(archived),
             first.map_or(Value::Null, Value::Timestamp),
             last.map_or(Value::Null, Value::Timestamp),
             number(bytes),
@@ -202,7 +255,11 @@ fn holes(asked: &BTreeMap<LedgerKey, Vec<Span>>) -> HashMap<[&str; 3], u64> {
 }
 
 /// The series of a table with their ranges and gaps, and with the holes in the ledger where it has any range.
-fn series(snapshot: &Snapshot, table: &Table, asked: &BTreeMap<LedgerKey, Vec<Span>>) -> Result<Listing> {
+fn series(
+    snapshot: &Arc<Snapshot>,
+    table: &Table,
+    asked: &BTreeMap<LedgerKey, Vec<Span>>,
+) -> Result<Listing> {
     let mut heads: Vec<(&str, ColumnType)> =
         table.key.iter().map(|column| (column.name.as_str(), column.kind)).collect();
     heads.push(("rows", ColumnType::Bigint));
@@ -217,18 +274,15 @@ fn series(snapshot: &Snapshot, table: &Table, asked: &BTreeMap<LedgerKey, Vec<Sp
     }
     let mut listing = Listing::new(&heads);
     let holes = holes(asked);
-    for entry in snapshot.series(&table.name)? {
-        let step = timeframe.and_then(|at| match &entry.key.0[at] {
-            Value::Text(word) => word.parse::<Timeframe>().ok(),
-            _ => None,
-        });
-        let Walk { rows, extent, gaps } = walk(snapshot, table, &entry, step)?;
+    let entries = snapshot.series(&table.name)?;
+    let mut walks = walk(snapshot, table, &entries)?;
+    for entry in entries {
         let mut row = entry.key.0.to_vec();
-        row.push(number(rows));
-        row.push(extent.map_or(Value::Null, |(first, _)| Value::Timestamp(first)));
-        row.push(extent.map_or(Value::Null, |(_, last)| Value::Timestamp(last)));
-        if timeframe.is_some() {
-            row.push(step.map_or(Value::Null, |_| number(gaps)));
+        let walk = walks.remove(&entry.key.encode());
+        row.extend(walk.unwrap_or_else(|| vec![number(0), Value::Null, Value::Null, number(0)]));
+        if step(table, &entry).is_none() {
+            row.pop();
+            row.extend(timeframe.map(|_| Value::Null));
         }
         if !asked.is_empty() {
             let key = ["source", "symbol", "timeframe"].map(|column| match table.key_index(column) {
@@ -245,28 +299,47 @@ fn series(snapshot: &Snapshot, table: &Table, asked: &BTreeMap<LedgerKey, Vec<Sp
     Ok(listing)
 }
 
-/// What a walk over the rows of a series finds.
-#[derive(Default)]
-struct Walk {
-    rows: u64,
-    extent: Option<(i64, i64)>,
-    gaps: u64,
+/// Returns the timeframe of a series, if it is one.
+fn step(table: &Table, entry: &SeriesEntry) -> Option<Timeframe> {
+    match &entry.key.0[table.key_index("timeframe")?] {
+        Value::Text(word) => word.parse().ok(),
+        _ => None,
+    }
 }
 
-/// Counts the rows and gaps of a series.
-fn walk(snapshot: &Snapshot, table: &Table, entry: &SeriesEntry, step: Option<Timeframe>) -> Result<Walk> {
-    let scan = Scan { table: table.name.clone(), fields: vec![Field::Ts], since: None, until: None };
-    let mut walk = Walk::default();
-    snapshot.scan(&scan, entry.id, None, &mut |row| {
-        let ts = row.resume()?.ts;
-        walk.rows += 1;
-        if let (Some((_, last)), Some(step)) = (walk.extent, step) {
-            walk.gaps += u64::from(ts.saturating_sub(last) > step.gap_micros());
-        }
-        walk.extent = Some((walk.extent.map_or(ts, |(first, _)| first), ts));
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(walk)
+/// Returns for the encoded key of each series that has rows their number, the first and last time, and the gaps.
+fn walk(
+    snapshot: &Arc<Snapshot>,
+    table: &Table,
+    entries: &[SeriesEntry],
+) -> Result<HashMap<Vec<u8>, Vec<Value>>> {
+    let keys: Vec<String> = table.key.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let keys = keys.join(", ");
+    // A word that is a timeframe has no quote in it.
+    let word = |entry: &SeriesEntry| match entry.key.0.get(table.key_index("timeframe")?) {
+        Some(Value::Text(word)) => Some(word.to_string()),
+        _ => None,
+    };
+    let limits: BTreeMap<String, i64> =
+        entries.iter().filter_map(|entry| Some((word(entry)?, step(table, entry)?.gap_micros()))).collect();
+    let cases: Vec<String> =
+        limits.iter().map(|(word, micros)| format!("WHEN '{word}' THEN {micros}")).collect();
+    let limit = match cases.as_slice() {
+        [] => "NULL".to_owned(),
+        cases => format!("CASE timeframe {} END", cases.join(" ")),
+    };
+    let sql = format!(
+        "SELECT {keys}, count(*), min(ts), max(ts), count(*) FILTER (WHERE step > {limit}) FROM
+         (SELECT {keys}, ts, CAST(ts AS BIGINT) - lag(CAST(ts AS BIGINT)) OVER (PARTITION BY {keys} ORDER BY ts)
+          AS step FROM \"{}\") GROUP BY {keys}",
+        table.name
+    );
+    let mut walks = HashMap::new();
+    for mut row in Engine::new(Arc::clone(snapshot), &Options::default())?.query(&sql)?.values()? {
+        let walk = row.split_off(table.key.len());
+        walks.insert(SeriesKey(row.into()).encode(), walk);
+    }
+    Ok(walks)
 }
 
 fn rejects(snapshot: &Snapshot) -> Result<Listing> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt as _;
@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use super::failure::{Stage, translate};
 use super::kept::{self, Keeper, Kept};
+use crate::model::Value;
 
 /// Batches computed ahead while the reader writes the last one.
 const AHEAD: usize = 2;
@@ -161,6 +162,18 @@ impl Answer {
             self.copy(batch);
         }
         Ok(next)
+    }
+
+    /// Reads all rows as values, for results that are known to be small.
+    pub fn values(mut self) -> Result<Vec<Vec<Value>>> {
+        let mut rows = Vec::new();
+        while let Some(batch) = self.next_batch()? {
+            let columns: Vec<ArrayRef> = batch.columns().to_vec();
+            for row in 0..batch.num_rows() {
+                rows.push(columns.iter().map(|column| super::cold::cell(column, row).to_value()).collect());
+            }
+        }
+        Ok(rows)
     }
 
     /// Waits for the next rows, but not longer than `patience`.

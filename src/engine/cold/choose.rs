@@ -46,7 +46,8 @@ pub(super) fn choose<'a>(
         }
         if chosen.corrections_touch(entry, wanted_here.start, wanted_here.end) {
             chosen.corrected.push(entry.clone());
-        } else if is_inside(wanted.range, entry) && wanted_here.len() == between(&dataset.series, entry).len() {
+        } else if is_inside(wanted.range, entry) && wanted_here.len() == between(&dataset.series, entry).len()
+        {
             chosen.whole.push(entry.clone());
         } else {
             chosen.partial.push(entry.clone());

@@ -146,7 +146,7 @@ impl PhysicalExpr for Kept {
 }
 
 /// Returns a cell of a key column.
-pub(super) fn value(column: &ArrayRef, row: usize) -> ValueRef<'_> {
+pub(in crate::engine) fn value(column: &ArrayRef, row: usize) -> ValueRef<'_> {
     if column.is_null(row) {
         return ValueRef::Null;
     }

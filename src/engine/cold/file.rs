@@ -191,10 +191,7 @@ fn read_footer(file: &CheckedFile) -> Result<ParquetMetaData> {
 }
 
 impl AsyncFileReader for Reader {
-    fn get_bytes(
-        &mut self,
-        range: Range<u64>,
-    ) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
         // Archives lie on local disks, mostly in memory: waiting costs less than handing over would.
         let read = self.file().and_then(|file| file.read(range)).map_err(carry_parquet);
         async { read }.boxed()

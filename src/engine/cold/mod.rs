@@ -20,6 +20,7 @@ use super::table::Wanted;
 use crate::archive::Dataset;
 use crate::model::{SeriesKey, Table, Value};
 use crate::store::{ArchiveFile, SeriesEntry};
+pub(super) use correct::value as cell;
 use file::Files;
 pub(super) use show::show;
 
@@ -77,8 +78,7 @@ impl Archive {
         let ids: HashMap<i64, usize> =
             series.iter().enumerate().map(|(place, entry)| (entry.id, place)).collect();
         let corrections = rows.corrections(&table.name)?;
-        archive.corrections =
-            corrections.iter().filter_map(|(id, ts)| Some((*ids.get(id)?, *ts))).collect();
+        archive.corrections = corrections.iter().filter_map(|(id, ts)| Some((*ids.get(id)?, *ts))).collect();
         archive.corrections.sort_unstable();
         Ok(archive)
     }
@@ -122,6 +122,10 @@ impl Folder {
             dataset.values.iter().all(|(at, text)| matches!(&key.0[*at], Value::Text(own) if **own == **text))
         };
         let series = series.iter().enumerate().filter(|(_, entry)| has(&entry.key));
-        Ok(Self { name: name.to_owned(), series: series.map(|(place, _)| place).collect(), files: Vec::new() })
+        Ok(Self {
+            name: name.to_owned(),
+            series: series.map(|(place, _)| place).collect(),
+            files: Vec::new(),
+        })
     }
 }

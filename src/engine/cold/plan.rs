@@ -89,13 +89,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Returns the plans whose rows together are those of the files.
-    pub(super) fn plans(
-        &self,
-        chosen: &Chosen<'_>,
-        threads: usize,
-    ) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
-        let conditions =
-            Conditions { schema: &self.schema, keys: &self.keys, matching: &chosen.keys };
+    pub(super) fn plans(&self, chosen: &Chosen<'_>, threads: usize) -> Result<Vec<Arc<dyn ExecutionPlan>>> {
+        let conditions = Conditions { schema: &self.schema, keys: &self.keys, matching: &chosen.keys };
         let is_every_series = chosen.keys.len() == chosen.dataset.series.len();
         let series = if is_every_series { None } else { self.wanted.condition.as_ref() };
         let series = match series {
@@ -179,12 +174,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Plans to read columns of files.
-    fn source(
-        &self,
-        files: &[Entry],
-        columns: Vec<usize>,
-        threads: usize,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
+    fn source(&self, files: &[Entry], columns: Vec<usize>, threads: usize) -> Result<Arc<dyn ExecutionPlan>> {
         let factory = Factory(Arc::clone(&self.archive.reader));
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(TableParquetOptions::default())
@@ -196,13 +186,12 @@ impl<'a> Scan<'a> {
             num_rows: Precision::Exact(usize::try_from(rows).unwrap_or(usize::MAX)),
             ..Statistics::new_unknown(&self.schema)
         };
-        let config =
-            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-                .with_file_groups(groups)
-                .with_output_ordering(order.into_iter().collect())
-                .with_expr_adapter(Some(Arc::new(self.types())))
-                .with_statistics(statistics)
-                .with_projection_indices(Some(columns))?;
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+            .with_file_groups(groups)
+            .with_output_ordering(order.into_iter().collect())
+            .with_expr_adapter(Some(Arc::new(self.types())))
+            .with_statistics(statistics)
+            .with_projection_indices(Some(columns))?;
         Ok(DataSourceExec::from_data_source(config.build()))
     }
 

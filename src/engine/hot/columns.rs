@@ -179,7 +179,10 @@ fn word(value: ValueRef<'_>) -> &'static str {
 }
 
 /// Returns one column of values, as for the keys of series.
-pub(in crate::engine) fn collect<'a>(kind: ColumnType, values: impl Iterator<Item = ValueRef<'a>>) -> Result<ArrayRef> {
+pub(in crate::engine) fn collect<'a>(
+    kind: ColumnType,
+    values: impl Iterator<Item = ValueRef<'a>>,
+) -> Result<ArrayRef> {
     let mut builder = Builder::new(kind, values.size_hint().0);
     for value in values {
         builder.push(value)?;

@@ -154,10 +154,7 @@ impl Run {
 }
 
 /// Returns a batch that has only a number of rows.
-pub(super) fn only_rows(
-    schema: &SchemaRef,
-    rows: usize,
-) -> Result<RecordBatch> {
+pub(super) fn only_rows(schema: &SchemaRef, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options)?)
 }

@@ -26,7 +26,11 @@ use super::table::Wanted;
 use crate::model::Table;
 
 /// Plans to read what is wanted of the hot rows of a table.
-pub(super) fn plan(rows: &Arc<dyn Rows>, table: &Arc<Table>, wanted: &Wanted) -> Result<Arc<dyn ExecutionPlan>> {
+pub(super) fn plan(
+    rows: &Arc<dyn Rows>,
+    table: &Arc<Table>,
+    wanted: &Wanted,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let layout = Layout::new(table, wanted.projection.as_ref())?;
     let keys = (wanted.matching.clone(), wanted.all.len());
     let scan = HotScan::new(Arc::clone(rows), Arc::clone(table), layout, keys, (wanted.range, wanted.limit))?;

@@ -95,7 +95,8 @@ fn all_rows(table: &Table, chance: &mut Chance) -> Vec<Archived> {
 }
 
 fn form(table: &Table, chance: &mut Chance) -> Form {
-    let mut form = Form { group_rows: 8 + usize::from(chance.one_in(2)) * 60, page_rows: 4, ..Form::default() };
+    let mut form =
+        Form { group_rows: 8 + usize::from(chance.one_in(2)) * 60, page_rows: 4, ..Form::default() };
     let narrow = [DataType::Float32, DataType::Decimal128(9, 2), DataType::Decimal128(18, 3)];
     for name in ["open", "high", "low", "close", "volume", "price", "bid", "strike", "point"] {
         form.types.push((name, narrow[usize::try_from(chance.below(3)).unwrap()].clone()));
@@ -108,9 +109,8 @@ fn form(table: &Table, chance: &mut Chance) -> Form {
 /// Writes archived rows into files: cut by series, by time, or both.
 fn archive(memory: &mut Memory, table: &Table, rows: &[Archived], chance: &mut Chance) {
     let folder = |row: &Archived| {
-        let is_folder = |(at, _): &(usize, &Value)| {
-            matches!(table.key[*at].name.as_str(), "source" | "timeframe")
-        };
+        let is_folder =
+            |(at, _): &(usize, &Value)| matches!(table.key[*at].name.as_str(), "source" | "timeframe");
         row.0.iter().enumerate().filter(is_folder).map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };
     let mut folders: Vec<_> = rows.iter().map(folder).collect();
@@ -173,70 +173,91 @@ fn compare_all(table: &str, seeds: std::ops::Range<u64>, queries: &[&str]) {
     for seed in seeds {
         let (plain, mixed) = engines(table, seed);
         for sql in queries {
-            assert_eq!(answer(&mixed, sql), answer(&plain, sql), "seed {seed}: {sql}\n{}", mixed.explain(sql).unwrap());
+            assert_eq!(
+                answer(&mixed, sql),
+                answer(&plain, sql),
+                "seed {seed}: {sql}\n{}",
+                mixed.explain(sql).unwrap()
+            );
         }
     }
 }
 
 #[test]
 fn bars_answer_alike() {
-    compare_all("bars", 0..60, &[
-        "SELECT * FROM bars",
-        "SELECT count(*), count(open), sum(open), min(ts), max(ts) FROM bars",
-        "SELECT source, timeframe, count(*) FROM bars GROUP BY 1, 2",
-        "SELECT * FROM bars WHERE symbol = 'BBB'",
-        "SELECT open, ts FROM bars WHERE symbol IN ('AAA', 'Bö') AND ts >= '1970-01-10'",
-        "SELECT close FROM bars WHERE symbol LIKE 'B%' AND ts BETWEEN '1970-01-08' AND '1970-02-02'",
-        "SELECT symbol, close FROM bars WHERE symbol = 'AAA' OR timeframe = '1m' AND source = 'a'",
-        "SELECT symbol, close FROM bars WHERE upper(symbol) = 'AAA' AND ts < '1970-01-20'",
-        "SELECT ts, high - low FROM bars WHERE high > 3 AND volume IS NOT NULL",
-        "SELECT count(*) FROM bars WHERE open = 2.25 OR trades = 9 OR NOT final",
-        "SELECT symbol, ts, volume FROM bars WHERE volume IS NULL AND ts::date > DATE '1970-01-12'",
-        "SELECT * FROM bars ORDER BY source, symbol, timeframe, ts",
-        "SELECT source, symbol, timeframe, ts, open FROM bars ORDER BY symbol, ts, source, timeframe LIMIT 7",
-        "SELECT ts, source, symbol, timeframe FROM bars ORDER BY ts DESC, source, symbol, timeframe LIMIT 9",
-        "SELECT ts, open FROM bars WHERE symbol = 'AAA' AND source = 'a' AND timeframe = '1d' ORDER BY ts",
-        "SELECT symbol, avg(open) OVER (PARTITION BY source, symbol, timeframe ORDER BY ts ROWS 3 PRECEDING) FROM bars",
-        "SELECT symbol, ts, lag(close) OVER (PARTITION BY symbol ORDER BY ts, source, timeframe) FROM bars",
-        "SELECT max(high - low) AS r, symbol FROM bars GROUP BY symbol ORDER BY r DESC, symbol LIMIT 3",
-        "SELECT a.ts, a.open, b.open FROM bars a JOIN bars b ON a.symbol = b.symbol AND a.ts = b.ts AND a.source = b.source AND a.timeframe = b.timeframe WHERE b.open > 5",
-        "SELECT count(*) FROM (SELECT 1 FROM bars LIMIT 11)",
-        "SELECT symbol, first(open, ts), last(close, ts) FROM bars WHERE source = 'a' AND timeframe = '1d' GROUP BY symbol",
-        "SELECT count(*) FROM bars WHERE ts >= '1970-01-05'",
-        "SELECT count(*) FROM bars WHERE symbol = (SELECT max(symbol) FROM bars)",
-    ]);
+    compare_all(
+        "bars",
+        0..60,
+        &[
+            "SELECT * FROM bars",
+            "SELECT count(*), count(open), sum(open), min(ts), max(ts) FROM bars",
+            "SELECT source, timeframe, count(*) FROM bars GROUP BY 1, 2",
+            "SELECT * FROM bars WHERE symbol = 'BBB'",
+            "SELECT open, ts FROM bars WHERE symbol IN ('AAA', 'Bö') AND ts >= '1970-01-10'",
+            "SELECT close FROM bars WHERE symbol LIKE 'B%' AND ts BETWEEN '1970-01-08' AND '1970-02-02'",
+            "SELECT symbol, close FROM bars WHERE symbol = 'AAA' OR timeframe = '1m' AND source = 'a'",
+            "SELECT symbol, close FROM bars WHERE upper(symbol) = 'AAA' AND ts < '1970-01-20'",
+            "SELECT ts, high - low FROM bars WHERE high > 3 AND volume IS NOT NULL",
+            "SELECT count(*) FROM bars WHERE open = 2.25 OR trades = 9 OR NOT final",
+            "SELECT symbol, ts, volume FROM bars WHERE volume IS NULL AND ts::date > DATE '1970-01-12'",
+            "SELECT * FROM bars ORDER BY source, symbol, timeframe, ts",
+            "SELECT source, symbol, timeframe, ts, open FROM bars ORDER BY symbol, ts, source, timeframe LIMIT 7",
+            "SELECT ts, source, symbol, timeframe FROM bars ORDER BY ts DESC, source, symbol, timeframe LIMIT 9",
+            "SELECT ts, open FROM bars WHERE symbol = 'AAA' AND source = 'a' AND timeframe = '1d' ORDER BY ts",
+            "SELECT symbol, avg(open) OVER (PARTITION BY source, symbol, timeframe ORDER BY ts ROWS 3 PRECEDING) FROM bars",
+            "SELECT symbol, ts, lag(close) OVER (PARTITION BY symbol ORDER BY ts, source, timeframe) FROM bars",
+            "SELECT max(high - low) AS r, symbol FROM bars GROUP BY symbol ORDER BY r DESC, symbol LIMIT 3",
+            "SELECT a.ts, a.open, b.open FROM bars a JOIN bars b ON a.symbol = b.symbol AND a.ts = b.ts AND a.source = b.source AND a.timeframe = b.timeframe WHERE b.open > 5",
+            "SELECT count(*) FROM (SELECT 1 FROM bars LIMIT 11)",
+            "SELECT symbol, first(open, ts), last(close, ts) FROM bars WHERE source = 'a' AND timeframe = '1d' GROUP BY symbol",
+            "SELECT count(*) FROM bars WHERE ts >= '1970-01-05'",
+            "SELECT count(*) FROM bars WHERE symbol = (SELECT max(symbol) FROM bars)",
+        ],
+    );
 }
 
 #[test]
 fn keys_of_several_columns_and_nulls_answer_alike() {
-    compare_all("odds", 0..60, &[
-        "SELECT * FROM odds",
-        "SELECT * FROM odds ORDER BY source, event, book, market, outcome, point NULLS FIRST, ts",
-        "SELECT * FROM odds ORDER BY source, event, book, market, outcome, point, ts",
-        "SELECT price FROM odds WHERE point IS NULL",
-        "SELECT price, point FROM odds WHERE point > 0 ORDER BY source, outcome, point, ts",
-        "SELECT price, outcome FROM odds WHERE outcome = 'over' AND point IS NULL OR point < 0",
-        "SELECT count(*), outcome FROM odds WHERE coalesce(point, 0) < 1 GROUP BY outcome",
-        "SELECT ts, price FROM odds WHERE outcome = 'under' AND source = 'a' ORDER BY point NULLS FIRST, ts",
-    ]);
-    compare_all("chain", 0..40, &[
-        "SELECT * FROM chain",
-        "SELECT * FROM chain ORDER BY source, symbol, expiry, strike, option_type, ts",
-        "SELECT bid FROM chain WHERE strike = 12.5 AND option_type = 'put'",
-        "SELECT bid, ask FROM chain WHERE expiry > DATE '1970-01-05' AND (strike < 11 OR option_type = 'call')",
-        "SELECT strike, expiry, max(bid) FROM chain GROUP BY strike, expiry ORDER BY 1, 2",
-    ]);
+    compare_all(
+        "odds",
+        0..60,
+        &[
+            "SELECT * FROM odds",
+            "SELECT * FROM odds ORDER BY source, event, book, market, outcome, point NULLS FIRST, ts",
+            "SELECT * FROM odds ORDER BY source, event, book, market, outcome, point, ts",
+            "SELECT price FROM odds WHERE point IS NULL",
+            "SELECT price, point FROM odds WHERE point > 0 ORDER BY source, outcome, point, ts",
+            "SELECT price, outcome FROM odds WHERE outcome = 'over' AND point IS NULL OR point < 0",
+            "SELECT count(*), outcome FROM odds WHERE coalesce(point, 0) < 1 GROUP BY outcome",
+            "SELECT ts, price FROM odds WHERE outcome = 'under' AND source = 'a' ORDER BY point NULLS FIRST, ts",
+        ],
+    );
+    compare_all(
+        "chain",
+        0..40,
+        &[
+            "SELECT * FROM chain",
+            "SELECT * FROM chain ORDER BY source, symbol, expiry, strike, option_type, ts",
+            "SELECT bid FROM chain WHERE strike = 12.5 AND option_type = 'put'",
+            "SELECT bid, ask FROM chain WHERE expiry > DATE '1970-01-05' AND (strike < 11 OR option_type = 'call')",
+            "SELECT strike, expiry, max(bid) FROM chain GROUP BY strike, expiry ORDER BY 1, 2",
+        ],
+    );
 }
 
 #[test]
 fn ticks_answer_alike() {
-    compare_all("trades", 0..60, &[
-        "SELECT * FROM trades",
-        "SELECT * FROM trades ORDER BY source, symbol, ts, seq",
-        "SELECT ts, seq, price FROM trades WHERE symbol = 'AAA' AND source = 'a' ORDER BY ts, seq LIMIT 20",
-        "SELECT symbol, count(*), sum(size), max(seq) FROM trades GROUP BY symbol",
-        "SELECT price FROM trades WHERE seq > 0 AND ts > '1970-01-04'",
-        "SELECT price, side, trade_id FROM trades WHERE price > 3 AND side IN ('t1', 't2')",
-        "SELECT symbol, price - lag(price) OVER (PARTITION BY source, symbol ORDER BY ts, seq) FROM trades",
-    ]);
+    compare_all(
+        "trades",
+        0..60,
+        &[
+            "SELECT * FROM trades",
+            "SELECT * FROM trades ORDER BY source, symbol, ts, seq",
+            "SELECT ts, seq, price FROM trades WHERE symbol = 'AAA' AND source = 'a' ORDER BY ts, seq LIMIT 20",
+            "SELECT symbol, count(*), sum(size), max(seq) FROM trades GROUP BY symbol",
+            "SELECT price FROM trades WHERE seq > 0 AND ts > '1970-01-04'",
+            "SELECT price, side, trade_id FROM trades WHERE price > 3 AND side IN ('t1', 't2')",
+            "SELECT symbol, price - lag(price) OVER (PARTITION BY source, symbol ORDER BY ts, seq) FROM trades",
+        ],
+    );
 }
