@@ -26,7 +26,6 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::resolve::resolve_table_references;
@@ -114,7 +113,7 @@ impl Engine {
         self.threads.run(async move {
             let frame = session.plan(last).await?;
             let plan = frame.create_physical_plan().await.map_err(|err| translate(err, Stage::Planning))?;
-            Ok(displayable(plan.as_ref()).indent(false).to_string())
+            cold::show(&plan)
         })
     }
 

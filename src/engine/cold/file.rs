@@ -12,7 +12,7 @@ use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::errors::ParquetError;
-use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -82,10 +82,10 @@ impl ParquetFileReaderFactory for Factory {
         _metadata_size_hint: Option<usize>,
         _metrics: &ExecutionPlanMetricsSet,
     ) -> Result<Box<dyn AsyncFileReader + Send>, DataFusionError> {
-        match file.extension::<Arc<ArchiveFile>>() {
-            Some(entry) => Ok(Box::new(self.0.reader(entry))),
-            None => internal_err!("'{}' is no file of the manifest", file.path()),
-        }
+        let Some(entry) = file.extension::<Arc<ArchiveFile>>() else {
+            return internal_err!("'{}' is no file of the manifest", file.path());
+        };
+        Ok(Box::new(self.0.reader(entry)))
     }
 }
 
@@ -120,6 +120,15 @@ impl Reader {
         let metadata = Arc::new(metadata);
         *open = Some((file, Some(Arc::clone(&metadata))));
         Ok(metadata)
+    }
+
+    /// Returns the footer with what it says of pages.
+    pub(super) fn page_index(&self) -> Result<ParquetMetaData> {
+        let metadata = self.metadata()?;
+        let mut reader = ParquetMetaDataReader::new_with_metadata(metadata.as_ref().clone())
+            .with_page_index_policy(PageIndexPolicy::Optional);
+        let read = reader.read_page_indexes(&self.file()?).and_then(|()| reader.finish());
+        read.with_context(|| format!("cannot read archive file '{}'", self.entry.path))
     }
 
     fn check_rows(&self, metadata: ParquetMetaData) -> Result<ParquetMetaData> {

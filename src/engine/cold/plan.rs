@@ -75,7 +75,8 @@ impl<'a> Scan<'a> {
             if at < table.key.len() {
                 keys.push(KeyColumn { name: column.name.clone(), is_stored, constant: constant.clone() });
             }
-            sources.push(match constant {
+            // A union wants columns that are nullable in all of its inputs or in none.
+            sources.push(match constant.filter(|_| !column.nullable) {
                 Some(value) => Source::Constant(value),
                 None => Source::File(stored.len()),
             });

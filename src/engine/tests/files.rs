@@ -1,13 +1,15 @@
 //! Archived files for tests: written plainly, with the types and columns a test asks for.
 
-use std::fs;
-use std::sync::Mutex;
+#![allow(clippy::disallowed_methods, reason = "tests make the files that are read")]
 
-use anyhow::Result;
+use std::fs;
+use std::path::PathBuf;
+
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field as ArrowField, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tempfile::TempDir;
 
@@ -42,7 +44,7 @@ impl Folder {
     }
 
     /// Returns where a file lies.
-    pub(super) fn path(&self, at: usize) -> std::path::PathBuf {
+    pub(super) fn path(&self, at: usize) -> PathBuf {
         self.root.as_ref().unwrap().path().join(FOLDER).join(&self.files[at].0.path)
     }
 
@@ -179,9 +181,7 @@ fn encode(table: &Table, rows: &[Archived], form: &Form) -> Vec<u8> {
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_bloom_filter_enabled(true)
         .build();
-    let options = datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions::new()
-        .with_properties(properties)
-        .with_skip_arrow_metadata(true);
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new_with_options(&mut bytes, batch.schema(), options).unwrap();
     writer.write(&batch).unwrap();
