@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::dataset::{DatasetOutcome, Known, Prepared, Work};
-use super::layout::{self, Dataset, FOLDER};
+use super::dataset::{DatasetOutcome, Prepared, Work};
+use super::layout::{self, FOLDER};
 use super::narrow::Choice;
 use super::rows::Rows;
 use super::survey::{Survey, survey};
 use crate::error::Failure;
 use crate::fs::{self, Locking, fault};
-use crate::model::{Column, Table};
+use crate::model::Table;
 use crate::store::{Publication, Published, Snapshot, Store};
 
 /// Where files are written before they get their names, in the archive's own file system. Hidden, because
@@ -138,21 +138,13 @@ impl<'s> Archiver<'s> {
     fn archive(&mut self, table: &Table, options: Options, watch: Watch<'_>) -> Result<TableOutcome> {
         let snapshot = Snapshot::open(self.root, threads())?;
         let rows = Rows::new(&snapshot, table, options.until)?;
-        let survey = look(&rows, options, watch)?;
+        let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
         let corrections = rows.corrections();
         let mut prepared = Vec::new();
         for (dataset, found) in &survey.datasets {
-            let known = Known::read(&snapshot, table, &dataset.folder(table))?;
-            let work = Work {
-                rows: &rows,
-                dataset,
-                found,
-                level: options.level,
-                staging: &self.staging,
-                done: watch.done,
-                stop: watch.stop,
-            };
-            prepared.push(work.prepare(&known)?);
+            let level = options.level;
+            let (staging, done, stop) = (self.staging.as_path(), watch.done, watch.stop);
+            prepared.push(Work { rows: &rows, dataset, found, level, staging, done, stop }.prepare()?);
         }
         let published = if prepared.is_empty() {
             self.store.stop_publishing(table)?;
@@ -212,31 +204,14 @@ pub fn estimate(
     watch: Watch<'_>,
 ) -> Result<TableOutcome> {
     let rows = Rows::new(snapshot, table, options.until)?;
-    let survey = look(&rows, options, watch)?;
+    let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
     let mut outcome =
         TableOutcome { open: survey.open, corrections: rows.corrections(), ..TableOutcome::default() };
     for (dataset, found) in &survey.datasets {
-        let known = Known::read(snapshot, table, &dataset.folder(table))?;
-        let work = Work {
-            rows: &rows,
-            dataset,
-            found,
-            level: options.level,
-            staging: Path::new(""),
-            done: watch.done,
-            stop: watch.stop,
-        };
-        outcome.datasets.push(work.estimate(&known)?);
+        let (level, staging, done, stop) = (options.level, Path::new(""), watch.done, watch.stop);
+        outcome.datasets.push(Work { rows: &rows, dataset, found, level, staging, done, stop }.estimate()?);
     }
     Ok(outcome)
-}
-
-fn look(rows: &Rows<'_>, options: Options, watch: Watch<'_>) -> Result<Survey> {
-    let choice = |dataset: &Dataset, column: &Column| {
-        let known = Known::read(rows.snapshot, rows.table, &dataset.folder(rows.table));
-        known.map_or(options.choice, |known| known.choice(column, options.choice))
-    };
-    survey(rows, &choice, (watch.done, watch.stop))
 }
 
 fn publication<'a>(

@@ -91,6 +91,7 @@ pub(super) struct Work<'a> {
 }
 
 /// The types of a dataset's columns, of which an earlier run may have decided.
+#[derive(Default)]
 pub(super) struct Known(Option<(i64, Vec<ColumnRecord>)>);
 
 impl Known {
@@ -117,7 +118,8 @@ impl Known {
 
 impl Work<'_> {
     /// Writes and proves the files.
-    pub(super) fn prepare(&self, known: &Known) -> Result<Prepared> {
+    pub(super) fn prepare(&self) -> Result<Prepared> {
+        let known = &self.found.known;
         let folder = self.dataset.folder(self.rows.table);
         let columns = self.columns(known)?;
         let content = self.content(&columns, self.rows.all());
@@ -150,7 +152,8 @@ impl Work<'_> {
     }
 
     /// Says what [`Work::prepare`] would do, with an estimate of the bytes.
-    pub(super) fn estimate(&self, known: &Known) -> Result<DatasetOutcome> {
+    pub(super) fn estimate(&self) -> Result<DatasetOutcome> {
+        let known = &self.found.known;
         let columns = self.columns(known)?;
         let content = self.content(&columns, self.rows.all());
         let (rows, sizes) = content.sample(SAMPLE_ROWS)?;

@@ -47,11 +47,18 @@ pub(super) fn periods(found: &Found, all: Period, bytes_a_row: f64) -> Vec<Perio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::dataset::Known;
 
     fn found(months: &[(i64, u32, u64)]) -> Found {
         let months: BTreeMap<Month, u64> =
             months.iter().map(|(year, month, rows)| (Month { year: *year, month: *month }, *rows)).collect();
-        Found { series: Vec::new(), rows: months.values().sum(), months, columns: Vec::new() }
+        Found {
+            known: Known::default(),
+            series: Vec::new(),
+            rows: months.values().sum(),
+            months,
+            columns: Vec::new(),
+        }
     }
 
     #[test]

@@ -1,18 +1,20 @@
 //! A first pass over the rows: which datasets and months they fill, and which types hold their values.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::Result;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use super::dataset::Known;
 use super::interrupted;
-use super::layout::Dataset;
+use super::layout::{Dataset, file_columns};
 use super::narrow::{Choice, Values};
 use super::rows::Rows;
 use crate::model::time::{MICROS_PER_DAY, civil_from_days, days_from_civil};
-use crate::model::{Column, ValueRef};
+use crate::model::{Column, Table, ValueRef};
 use crate::store::SeriesEntry;
 
 /// A month of the calendar, UTC.
@@ -52,6 +54,8 @@ impl std::fmt::Display for Month {
 
 /// What there is to archive of a dataset.
 pub(super) struct Found {
+    /// What an earlier run decided.
+    pub(super) known: Known,
     /// Its series that have rows, in the order of their keys.
     pub(super) series: Vec<SeriesEntry>,
     pub(super) rows: u64,
@@ -76,21 +80,26 @@ struct Part {
     values: Vec<Values>,
 }
 
-/// Looks at all rows.
-///
-/// `choice` says for a dataset's folder and a column which types may be chosen.
+/// Looks at all rows; `asked` says which types may be chosen.
 pub(super) fn survey(
     rows: &Rows<'_>,
-    choice: &(dyn Fn(&Dataset, &Column) -> Choice + Sync),
+    asked: Choice,
     (done, stop): (&AtomicU64, &AtomicBool),
 ) -> Result<Survey> {
     let series = rows.snapshot.series(&rows.table.name)?;
+    let mut known: BTreeMap<Dataset, Known> = BTreeMap::new();
+    for entry in &series {
+        if let Entry::Vacant(vacant) = known.entry(Dataset::of(rows.table, &entry.key)) {
+            let folder = vacant.key().folder(rows.table);
+            vacant.insert(Known::read(rows.snapshot, rows.table, &folder)?);
+        }
+    }
     let look = |entry: &SeriesEntry| -> Result<Option<(Dataset, Part)>> {
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
         let dataset = Dataset::of(rows.table, &entry.key);
-        let part = look_at(rows, entry, &|column| choice(&dataset, column))?;
+        let part = look_at(rows, entry, &|column| known[&dataset].choice(column, asked))?;
         done.fetch_add(part.rows, Ordering::Relaxed);
         Ok((part.rows > 0 || part.open > 0).then_some((dataset, part)))
     };
@@ -99,23 +108,29 @@ pub(super) fn survey(
     for (entry, part) in series.into_iter().zip(parts) {
         let Some((dataset, part)) = part else { continue };
         survey.open += part.open;
-        if part.rows > 0 {
-            let found = survey.datasets.entry(dataset).or_insert_with_key(|dataset| Found {
-                series: Vec::new(),
-                rows: 0,
-                months: BTreeMap::new(),
-                columns: super::layout::file_columns(rows.table)
-                    .into_iter()
-                    .map(|column| {
-                        let values = Values::new(column.kind, choice(dataset, &column));
-                        (column, values)
-                    })
-                    .collect(),
-            });
-            add(rows, found, entry, part);
+        if part.rows == 0 {
+            continue;
         }
+        let found = match survey.datasets.entry(dataset) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(vacant) => {
+                let known = known.remove(vacant.key()).unwrap_or_default();
+                vacant.insert(Found::new(rows.table, known, asked))
+            }
+        };
+        add(rows, found, entry, part);
     }
     Ok(survey)
+}
+
+impl Found {
+    fn new(table: &Table, known: Known, asked: Choice) -> Self {
+        let columns = file_columns(table).into_iter().map(|column| {
+            let values = Values::new(column.kind, known.choice(&column, asked));
+            (column, values)
+        });
+        Self { columns: columns.collect(), known, series: Vec::new(), rows: 0, months: BTreeMap::new() }
+    }
 }
 
 fn look_at(rows: &Rows<'_>, entry: &SeriesEntry, choice: &dyn Fn(&Column) -> Choice) -> Result<Part> {

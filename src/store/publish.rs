@@ -4,14 +4,19 @@
 //! its key is in a file, becomes a correction: a hot row that stands in the place of the archived one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::catalog::quoted;
 use super::manifest::corrections_name;
 use super::{ArchiveFile, Digest, Snapshot, Store};
 use crate::model::{Column, Table};
+
+/// The longest wait for another writer: a transaction of five million rows takes some seconds, one after the other
+/// may keep us out for a while.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How the columns of a dataset lie in its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +120,7 @@ impl Store {
     /// Fails, and changes nothing, where the rows are not those that were archived.
     pub fn publish(&mut self, snapshot: &Snapshot, publication: &Publication<'_>) -> Result<Published> {
         let cannot = || format!("cannot publish the archive of table '{}'", publication.table.name);
-        self.begin()?;
+        self.begin_patiently()?;
         let result = publish(&self.connection, snapshot, publication).with_context(cannot);
         match result {
             Ok(published) => {
@@ -145,19 +150,31 @@ impl Store {
     ///
     /// Returns whether it was done.
     pub fn vacuum(&mut self) -> Result<bool> {
-        self.connection.busy_timeout(std::time::Duration::ZERO)?;
+        self.connection.busy_timeout(Duration::ZERO)?;
         let done = self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
         self.connection.busy_timeout(super::open::BUSY)?;
         match done.map_err(|err| (err.sqlite_error_code(), err)) {
             Ok(()) => Ok(true),
-            Err((Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DiskFull), _)) => Ok(false),
+            Err((Some(ErrorCode::DatabaseBusy | ErrorCode::DiskFull), _)) => Ok(false),
             Err((_, err)) => Err(err).context("cannot vacuum the store"),
+        }
+    }
+
+    /// Starts a transaction, however long another writer takes for a large file: what was archived meanwhile is worth
+    /// the wait.
+    fn begin_patiently(&mut self) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            match self.begin() {
+                Err(err) if is_busy(&err) && started.elapsed() < PATIENCE => {}
+                result => return result,
+            }
         }
     }
 
     /// Runs a small change of the schema in a transaction of its own.
     fn change(&mut self, work: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
-        self.begin()?;
+        self.begin_patiently()?;
         match work(&self.connection) {
             Ok(()) => self.commit(),
             Err(err) => {
@@ -166,6 +183,11 @@ impl Store {
             }
         }
     }
+}
+
+fn is_busy(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+    code == Some(ErrorCode::DatabaseBusy)
 }
 
 fn row_key(table: &Table) -> &'static [&'static str] {
