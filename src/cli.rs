@@ -83,7 +83,7 @@ enum Command {
     Fetch(Box<fetch::FetchArgs>),
     Source(source::SourceArgs),
     Store(Box<store::StoreArgs>),
-    Compress(Box<compress::CompressArgs>),
+    Compress(compress::CompressArgs),
     Query(query::QueryArgs),
     Info(info::InfoArgs),
     Completions(completions::CompletionsArgs),

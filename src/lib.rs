@@ -13,6 +13,8 @@ pub mod frame;
 pub mod fs;
 pub mod import;
 pub mod model;
+pub mod pack;
+mod pipeline;
 pub mod source;
 pub mod store;
 pub mod ui;

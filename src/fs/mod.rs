@@ -128,6 +128,22 @@ impl Draft {
         Ok(Self { place: Place::Beside(file), path, overwrite })
     }
 
+    /// Gives the file the access rights of another.
+    pub fn keep_mode(&mut self, of: &fs::Metadata) -> Result<()> {
+        let Place::Beside(file) = &self.place else { return Ok(()) };
+        let kept = access(of);
+        file.as_file()
+            .set_permissions(kept)
+            .with_context(|| format!("cannot write '{}'", self.path.display()))
+    }
+
+    /// Gives the file, once it is written, the time of another.
+    pub fn keep_time(&mut self, of: &fs::Metadata) -> Result<()> {
+        let Place::Beside(file) = &self.place else { return Ok(()) };
+        let set = of.modified().and_then(|time| file.as_file().set_modified(time));
+        set.with_context(|| format!("cannot write '{}'", self.path.display()))
+    }
+
     /// Returns the open file.
     pub fn file(&mut self) -> &mut File {
         match &mut self.place {
@@ -155,6 +171,13 @@ impl Draft {
             Err(err) => Err(err.error).with_context(context),
         }
     }
+}
+
+/// Returns who may do what with a file, without what would make a program run as somebody else.
+#[cfg(unix)]
+fn access(of: &fs::Metadata) -> fs::Permissions {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::Permissions::from_mode(of.permissions().mode() & 0o777)
 }
 
 #[cfg(unix)]

@@ -14,8 +14,9 @@ use zip::result::ZipError;
 
 use super::input::{Opened, Source};
 use super::progress::{Meter, Metered, Progress};
-use super::unpack::{Bounded, Exact, Explained, Kind, Watched, cut_off, explain, sniff, unpack};
+use super::unpack::{Bounded, Exact, Explained, Kind, Watched, sniff, unpack};
 use crate::error::{self, Failure, exit_code};
+use crate::pack::{cut_off, explain};
 
 /// Archives around a file, at most.
 const DEEPEST: usize = 2;

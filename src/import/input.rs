@@ -91,6 +91,14 @@ impl Source {
         self.stop.load(Ordering::SeqCst)
     }
 
+    /// Opens it, and returns its bytes as they are.
+    pub fn reader(&self) -> Result<Box<dyn Read>> {
+        Ok(match self.open()? {
+            Opened::File(file) => Box::new(file),
+            Opened::Stream(stream) => stream,
+        })
+    }
+
     pub(super) fn open(&self) -> Result<Opened> {
         let stop = Arc::clone(&self.stop);
         Ok(match &self.place {

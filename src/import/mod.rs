@@ -10,7 +10,6 @@ mod fingerprint;
 mod input;
 mod json_path;
 mod lines;
-mod pipeline;
 mod progress;
 mod session;
 mod text;

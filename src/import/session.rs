@@ -11,7 +11,6 @@ use super::block::{BlockOptions, BlockReader, Cut, read_start};
 use super::columns::NewColumns;
 use super::fingerprint;
 use super::input::Source;
-use super::pipeline;
 use super::progress::Progress;
 use super::writer::{Commit, Limits, Widen, Writer};
 use crate::decode::{
@@ -20,6 +19,7 @@ use crate::decode::{
 use crate::error::{Failure, Kind};
 use crate::frame::ParquetFile;
 use crate::model::{Column, Counts, OnConflict, Table, nearest};
+use crate::pipeline;
 use crate::store::Store;
 
 /// Bytes of an input that decide its timeframe, and the types of a table made from it.

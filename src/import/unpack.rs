@@ -6,12 +6,7 @@ use std::rc::Rc;
 
 use super::progress::Meter;
 use crate::error::Failure;
-
-/// Unpacked bytes below which no expansion is too much.
-const FREE_BYTES: u64 = 100 << 20;
-
-/// How many times its packed size an input may have. The most that gzip can do is 1,032; price files reach 20.
-const MOST_EXPANSION: u64 = 1_000;
+use crate::pack::{Codec, FREE_BYTES, MOST_EXPANSION, cut_off, explain};
 
 /// Where tar says that it is tar.
 const TAR_MAGIC_AT: usize = 257;
@@ -32,28 +27,10 @@ pub(super) enum Kind {
     CutOff,
 }
 
-/// A way of packing one stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Codec {
-    Gzip,
-    Zstd,
-    Lz4,
-}
-
-impl Codec {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-            Self::Lz4 => "lz4",
-        }
-    }
-}
-
 const MAGIC: &[(&[u8], Kind)] = &[
-    (b"\x1f\x8b", Kind::Packed(Codec::Gzip)),
-    (b"\x28\xb5\x2f\xfd", Kind::Packed(Codec::Zstd)),
-    (b"\x04\x22\x4d\x18", Kind::Packed(Codec::Lz4)),
+    (Codec::Gzip.magic(), Kind::Packed(Codec::Gzip)),
+    (Codec::Zstd.magic(), Kind::Packed(Codec::Zstd)),
+    (Codec::Lz4.magic(), Kind::Packed(Codec::Lz4)),
     (b"PK\x03\x04", Kind::Zip),
     (b"PK\x05\x06", Kind::Zip),
     (b"PAR1", Kind::Parquet),
@@ -135,23 +112,6 @@ impl<R: Read> Read for Explained<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.inner.read(buffer).map_err(|err| explain(err, self.what))
     }
-}
-
-/// Returns an error of unpacking as "cut off" or "damaged"; those of the disk and of our own stay.
-pub(super) fn explain(err: io::Error, what: &str) -> io::Error {
-    let ours = matches!(err.get_ref(), Some(inner) if inner.is::<Failure>());
-    if ours || err.raw_os_error().is_some() || err.kind() == ErrorKind::Interrupted {
-        return err;
-    }
-    if err.kind() == ErrorKind::UnexpectedEof {
-        return cut_off(what);
-    }
-    io::Error::new(err.kind(), Failure::new(format!("its {what} data is damaged: {err}")))
-}
-
-/// Returns the error of data that ends too early.
-pub(super) fn cut_off(what: &str) -> io::Error {
-    io::Error::new(ErrorKind::UnexpectedEof, Failure::new(format!("its {what} data is cut off")))
 }
 
 /// Frames of lz4, of which the decoder takes a missing rest for the end.

@@ -39,6 +39,12 @@ pub fn rate(rows: u64, elapsed: Duration) -> String {
     }
 }
 
+/// Returns bytes per second: `412 MB/s`.
+pub fn byte_rate(size: u64, elapsed: Duration) -> String {
+    let rate = u128::from(size) * 1_000_000_000 / elapsed.as_nanos().max(1);
+    bytes(u64::try_from(rate).unwrap_or(u64::MAX)) + "/s"
+}
+
 /// Returns a time that passed: `0.35 ms`, `120 ms`, `1.24 s`, `2 min 05 s`, `3 h 07 min`.
 pub fn duration(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
@@ -127,5 +133,7 @@ mod tests {
         assert_eq!(rate(1_700, Duration::from_secs(2)), "850 rows/s");
         assert_eq!(rate(3_340_000, Duration::from_secs(2)), "1.67 M rows/s");
         assert!(rate(u64::MAX, Duration::ZERO).ends_with(" rows/s"));
+        assert_eq!(byte_rate(824_000_000, Duration::from_secs(2)), "412 MB/s");
+        assert_eq!(byte_rate(5, Duration::ZERO), "5.00 GB/s");
     }
 }

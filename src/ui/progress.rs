@@ -50,6 +50,15 @@ impl Progress {
         bar.set_message(line(rows, bytes, total, elapsed));
     }
 
+    /// Tells how far work on bytes is: those until now, and all there will be, where known.
+    pub fn bytes(&self, bytes: u64, total: Option<u64>) {
+        let Some(elapsed) = self.due() else { return };
+        let bar = self.bar.get_or_init(|| start(total));
+        bar.set_position(bytes);
+        let all = total.map_or_else(String::new, |total| format!(" of {}", figures::bytes(total)));
+        bar.set_message(format!("{}{all}  {}", figures::bytes(bytes), figures::byte_rate(bytes, elapsed)));
+    }
+
     /// Tells how far work is whose steps are not bytes: those done, all of them, and the rest in words.
     pub fn tell(&self, done: u64, total: u64, words: impl FnOnce(Duration) -> String) {
         let Some(elapsed) = self.due() else { return };

@@ -1,6 +1,6 @@
-//! The ordered parallel stage between reading and storing.
+//! The ordered parallel stage between reading and writing.
 //!
-//! The calling thread reads, the workers of rayon decode, one more thread consumes in input order. A
+//! The calling thread reads, the workers of rayon work, one more thread consumes in input order. A
 //! permit belongs to each block from its reading until its result is consumed, so memory is bounded and
 //! no worker ever waits.
 
@@ -13,8 +13,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::decode::Block;
-
 /// Blocks beyond one for each worker: one being consumed and one waiting, so that neither end starves.
 const SPARE_BLOCKS: usize = 2;
 
@@ -26,15 +24,15 @@ enum Outcome<T> {
     Panicked(Box<dyn Any + Send>),
 }
 
-/// Reads blocks, decodes them in parallel, and consumes the results in input order.
+/// Reads blocks, works on them in parallel, and consumes the results in input order.
 ///
 /// `consume` is given nothing, now and then, while no result comes.
 ///
 /// The first failure in input order is returned, after the results before it were consumed; no later
 /// one is. It must not be called from a worker of rayon, which it would block.
-pub(super) fn run<T: Send>(
-    next: &mut dyn FnMut() -> Result<Option<Block>>,
-    decode: &(dyn Fn(Block) -> Result<T> + Sync),
+pub(crate) fn run<B: Send, T: Send>(
+    next: &mut dyn FnMut() -> Result<Option<B>>,
+    work: &(dyn Fn(B) -> Result<T> + Sync),
     consume: &mut (dyn FnMut(Option<T>) -> Result<()> + Send),
 ) -> Result<()> {
     let stopped = AtomicBool::new(false);
@@ -48,7 +46,7 @@ pub(super) fn run<T: Send>(
         }
         let consumer = scope.spawn(move || consume_in_order(&ordered, &permits, consume));
         // Moved in, so that the consumer sees the end even if `next` panics.
-        produce(next, decode, results, &permitted, &stopped);
+        produce(next, work, results, &permitted, &stopped);
         match consumer.join() {
             Ok(Outcome::Done(result)) => result,
             Ok(Outcome::Panicked(panic)) | Err(panic) => resume_unwind(panic),
@@ -56,9 +54,9 @@ pub(super) fn run<T: Send>(
     })
 }
 
-fn produce<T: Send>(
-    next: &mut dyn FnMut() -> Result<Option<Block>>,
-    decode: &(dyn Fn(Block) -> Result<T> + Sync),
+fn produce<B: Send, T: Send>(
+    next: &mut dyn FnMut() -> Result<Option<B>>,
+    work: &(dyn Fn(B) -> Result<T> + Sync),
     results: Sender<(u64, Outcome<T>)>,
     permitted: &Receiver<()>,
     stopped: &AtomicBool,
@@ -79,7 +77,7 @@ fn produce<T: Send>(
             };
             let results = results.clone();
             workers.spawn(move |_| {
-                let outcome = match catch_unwind(AssertUnwindSafe(|| decode(block))) {
+                let outcome = match catch_unwind(AssertUnwindSafe(|| work(block))) {
                     Ok(result) => Outcome::Done(result),
                     Err(panic) => Outcome::Panicked(panic),
                 };
@@ -137,30 +135,30 @@ mod tests {
 
     /// Runs the stage with a consumer that does not care for silence.
     fn run<T: Send>(
-        next: &mut dyn FnMut() -> Result<Option<Block>>,
-        decode: &(dyn Fn(Block) -> Result<T> + Sync),
+        next: &mut dyn FnMut() -> Result<Option<u64>>,
+        decode: &(dyn Fn(u64) -> Result<T> + Sync),
         consume: &mut (dyn FnMut(T) -> Result<()> + Send),
     ) -> Result<()> {
         super::run(next, decode, &mut |result| result.map_or(Ok(()), &mut *consume))
     }
 
     /// Gives blocks 0, 1, … `count`, of which the one at `bad` cannot be read.
-    fn blocks(count: u64, bad: Option<u64>) -> impl FnMut() -> Result<Option<Block>> {
+    fn blocks(count: u64, bad: Option<u64>) -> impl FnMut() -> Result<Option<u64>> {
         let mut index = 0;
         move || {
             if Some(index) == bad {
                 bail!("read {index}");
             }
             index += 1;
-            Ok((index <= count).then(|| Block { index: index - 1, first_line: 1, bytes: vec![], ends: None }))
+            Ok((index <= count).then_some(index - 1))
         }
     }
 
     /// Decodes a block to its number; the earlier of two blocks takes longer.
-    fn number() -> impl Fn(Block) -> Result<u64> + Sync {
+    fn number() -> impl Fn(u64) -> Result<u64> + Sync {
         |block| {
-            std::thread::sleep(Duration::from_micros(if block.index.is_multiple_of(2) { 300 } else { 0 }));
-            Ok(block.index)
+            std::thread::sleep(Duration::from_micros(if block.is_multiple_of(2) { 300 } else { 0 }));
+            Ok(block)
         }
     }
 
@@ -179,11 +177,11 @@ mod tests {
     fn the_first_failure_in_input_order_is_returned_after_what_stands_before_it() {
         for bad in [0, 1, 7, 50] {
             let mut seen = Vec::new();
-            let decode = |block: Block| {
-                if block.index >= bad {
+            let decode = |block: u64| {
+                if block >= bad {
                     // A later block fails sooner.
-                    std::thread::sleep(Duration::from_micros(if block.index == bad { 500 } else { 0 }));
-                    bail!("decode {}", block.index);
+                    std::thread::sleep(Duration::from_micros(if block == bad { 500 } else { 0 }));
+                    bail!("decode {}", block);
                 }
                 number()(block)
             };
@@ -213,7 +211,7 @@ mod tests {
         let mut read = blocks(u64::MAX, None);
         let error = run(&mut read, &number(), &mut |index| if index == 9 { bail!("full") } else { Ok(()) });
         assert_eq!(error.unwrap_err().to_string(), "full");
-        let next = read().unwrap().unwrap().index;
+        let next = read().unwrap().unwrap();
         assert!(next <= 10 + (rayon::current_num_threads() + SPARE_BLOCKS) as u64, "{next}");
     }
 
@@ -228,7 +226,7 @@ mod tests {
             }
             block
         };
-        run(&mut read, &|block| Ok(block.index), &mut |_| {
+        run(&mut read, &|block| Ok(block), &mut |_| {
             std::thread::sleep(Duration::from_micros(200));
             under_way.fetch_sub(1, Ordering::SeqCst);
             Ok(())
@@ -247,7 +245,7 @@ mod tests {
         std::panic::set_hook(Box::new(|_| {}));
         let read = panics(|| run(&mut || panic!("reader"), &number(), &mut |_| Ok(())));
         let decode = panics(|| {
-            let decode = |block: Block| if block.index == 3 { panic!("decoder") } else { number()(block) };
+            let decode = |block: u64| if block == 3 { panic!("decoder") } else { number()(block) };
             run(&mut blocks(100, None), &decode, &mut |_| Ok(()))
         });
         let consume = panics(|| run(&mut blocks(100, None), &number(), &mut |_| panic!("consumer")));
