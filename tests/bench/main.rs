@@ -12,6 +12,7 @@
     reason = "a benchmark is a program of its own"
 )]
 
+mod archive;
 mod fetch;
 
 use std::fmt::Write as _;
@@ -66,6 +67,7 @@ fn main() {
     suite.start();
     suite.import();
     suite.query();
+    suite.archive();
     suite.fetch();
     if csv { suite.print_csv() } else { suite.print_table() }
 }
