@@ -276,13 +276,13 @@ fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
         table.bytes_before as f64 / table.bytes_after.max(1) as f64,
     ));
     for dataset in &table.datasets {
-        ui.summary(&describe(dataset));
+        describe(dataset).iter().for_each(|line| ui.summary(line));
     }
 }
 
 /// Returns a dataset and its columns as lines of text.
 #[allow(clippy::cast_precision_loss, reason = "figures with two decimals")]
-fn describe(dataset: &DatasetReport) -> String {
+fn describe(dataset: &DatasetReport) -> Vec<String> {
     let name = if dataset.dataset.is_empty() { "all" } else { &dataset.dataset };
     let mut lines = vec![format!(
         "  {name}: {} of {} series, column types {}",
@@ -302,5 +302,5 @@ fn describe(dataset: &DatasetReport) -> String {
             column.reason
         ));
     }
-    lines.join("\n")
+    lines
 }
