@@ -8,6 +8,7 @@
 
 mod columns;
 mod compress;
+mod convert;
 mod dataset;
 mod encode;
 mod file;
@@ -21,6 +22,7 @@ mod verify;
 mod write;
 
 pub use compress::{Archiver, KILL_POINTS, Options, TableOutcome, Watch, estimate};
+pub use convert::{Conversion, Converted, Facts};
 pub use dataset::{ColumnOutcome, DatasetOutcome};
 pub use encode::Encoded;
 #[cfg(test)]

@@ -21,10 +21,10 @@ use crate::store::{Digest, Resume, Row, SeriesEntry};
 
 /// Rows of a row group at most. Large groups share dictionaries: 505 daily stocks take 13.55 bytes a row at
 /// 122,880 and 12.25 at this; small ones skip no more, since pages are skipped too.
-const GROUP_ROWS: usize = 1 << 20;
+pub(super) const GROUP_ROWS: usize = 1 << 20;
 
 /// Bytes of a row group before it is encoded, which bounds the memory of writers and readers.
-const GROUP_BYTES: usize = 64 << 20;
+pub(super) const GROUP_BYTES: usize = 64 << 20;
 
 /// What a file is made of.
 pub(super) struct Content<'a> {

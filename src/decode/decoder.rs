@@ -96,7 +96,8 @@ impl Decoder {
     }
 }
 
-fn decode(plan: &Plan, reading: &Reading, block: &Block) -> Decoded {
+/// Decodes a block.
+pub(super) fn decode(plan: &Plan, reading: &Reading, block: &Block) -> Decoded {
     /// Bytes of a short row; too small a guess only grows the columns twice.
     const ROW_BYTES: usize = 48;
     let mut rows = Rows::new(plan, block.first_line, block.bytes.len() / ROW_BYTES + 16);
@@ -177,6 +178,11 @@ impl Bound {
     pub(super) fn new(plan: Plan, assignment: Assignment<'_>, file_name: &str) -> Self {
         let Assignment { unknown, notes, .. } = assignment;
         Self { plan, unknown, notes, file_name: file_name.to_owned() }
+    }
+
+    /// A plan that nothing had to be decided for.
+    pub(super) fn plain(plan: Plan, file_name: &str) -> Self {
+        Self { plan, unknown: Vec::new(), notes: Vec::new(), file_name: file_name.to_owned() }
     }
 
     /// Returns the place of the timeframe in the key, if it is there and nothing feeds it.

@@ -8,6 +8,7 @@ use super::json::JsonReading;
 use super::layout::Layout;
 use super::moment::{Form, TimeRule};
 use super::path::{self, Step};
+use super::shape::Shape;
 use super::{Block, Format, Input, clock, csv, shape};
 use crate::error::Failure;
 use crate::model::{nearest, normalize};
@@ -30,6 +31,7 @@ enum Kind<'a> {
 }
 
 /// How the blocks of an input are read.
+#[derive(Clone)]
 pub(super) enum Reading {
     /// As CSV.
     Csv(csv::CsvReading),
@@ -58,6 +60,16 @@ impl<'a> Fields<'a> {
         Ok(Self { names, paths: Vec::new(), kind })
     }
 
+    /// The fields of JSON records of a known shape.
+    pub(super) fn of_shape(shape: Shape) -> Self {
+        let (names, kind) = if shape.keys.is_empty() && shape.width > 0 {
+            (named(&[], shape.width), Kind::Arrays)
+        } else {
+            (shape.keys, Kind::Objects(&[]))
+        };
+        Self { names, paths: Vec::new(), kind }
+    }
+
     /// The columns of a typed input.
     pub(super) fn typed(names: Vec<String>) -> Self {
         Self { names, paths: Vec::new(), kind: Kind::Typed }
@@ -84,15 +96,10 @@ impl<'a> Fields<'a> {
         file_name: &str,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<()> {
-        let Kind::Csv(reading) = &self.kind else { return Ok(()) };
-        if !reading.has_header || layout.header.is_some() || self.names.iter().any(|name| is_known(name)) {
+        if layout.header.is_some() || self.names.iter().any(|name| is_known(name)) {
             return Ok(());
         }
-        let is_data = |name: &String| {
-            let text = name.as_bytes();
-            clock::iso(text).is_ok() || clock::count(text, 1).is_ok() || looks_like_compact_time(text)
-        };
-        if self.names.iter().any(is_data) {
+        if self.has_no_header() {
             let example =
                 (1..=self.names.len().min(3)).map(|at| format!("NAME{at}")).collect::<Vec<_>>().join(",");
             bail!(
@@ -104,6 +111,15 @@ impl<'a> Fields<'a> {
             );
         }
         Ok(())
+    }
+
+    /// Returns whether the names look like a record of CSV.
+    pub(super) fn has_no_header(&self) -> bool {
+        let is_data = |name: &String| {
+            let text = name.as_bytes();
+            clock::iso(text).is_ok() || clock::count(text, 1).is_ok() || looks_like_compact_time(text)
+        };
+        matches!(&self.kind, Kind::Csv(reading) if reading.has_header) && self.names.iter().any(is_data)
     }
 
     /// Returns the slots of a field, none where the input does not have it.

@@ -4,10 +4,10 @@ use anyhow::{Result, bail};
 
 use super::cell::{Cell, is_null_word};
 use super::clock::{self, Place};
-use super::fields::Fields;
+use super::fields::{Fields, Reading};
 use super::layout::Layout;
 use super::number::{self, NumberRule};
-use super::{Input, cell};
+use super::{Block, Input, cell};
 use crate::error::Failure;
 use crate::model::{Column, ColumnType, normalize};
 
@@ -22,16 +22,21 @@ pub fn infer(layout: &Layout, input: &Input<'_>) -> Result<Vec<(String, Column)>
     let slots: Vec<_> = (0..fields.names.len()).collect();
     let reading = fields.reading(&slots);
     for block in input.head {
-        reading.each(block, &mut |record| {
-            for (slot, guess) in guesses.iter_mut().enumerate() {
-                if let Cell::Text(text) = record.cell(slot) {
-                    guess.observe(text.trim_ascii());
-                }
-            }
-            true
-        });
+        observe(&mut guesses, &reading, block);
     }
     columns(&fields.names, guesses.iter().map(Guess::kind), input.file_name)
+}
+
+/// Takes the cells of a block into account; a guess belongs to each slot.
+pub(super) fn observe(guesses: &mut [Guess], reading: &Reading, block: &Block) {
+    reading.each(block, &mut |record| {
+        for (slot, guess) in guesses.iter_mut().enumerate() {
+            if let Cell::Text(text) = record.cell(slot) {
+                guess.observe(text.trim_ascii());
+            }
+        }
+        true
+    });
 }
 
 /// Names the columns; two headers of one name are refused.
@@ -58,10 +63,12 @@ pub(super) fn columns(
 }
 
 /// What the cells of a field can all be.
-struct Guess {
+pub(super) struct Guess {
     number: NumberRule,
     nulls: Box<[Box<[u8]>]>,
     is_seen: bool,
+    /// Whether a time has more digits than a timestamp keeps.
+    is_too_fine: bool,
     can_be: [bool; 5],
 }
 
@@ -69,11 +76,12 @@ const KINDS: [ColumnType; 5] =
     [ColumnType::Bigint, ColumnType::Double, ColumnType::Boolean, ColumnType::Date, ColumnType::Timestamp];
 
 impl Guess {
-    fn new(layout: &Layout) -> Self {
+    pub(super) fn new(layout: &Layout) -> Self {
         Self {
             number: NumberRule { thousands: layout.thousands, divide: None },
             nulls: layout.nulls.iter().map(|word| word.as_bytes().into()).collect(),
             is_seen: false,
+            is_too_fine: false,
             can_be: [true; 5],
         }
     }
@@ -85,6 +93,29 @@ impl Guess {
         self.is_seen = true;
         for (kind, can_be) in KINDS.iter().zip(&mut self.can_be) {
             *can_be = *can_be && fits(*kind, word, self.number);
+        }
+        if self.can_be == [false, false, false, false, true] {
+            self.is_too_fine |= clock::iso(word) == Err(cell::Misread::TooFine);
+        }
+    }
+
+    /// Adds what is known of other cells of the field.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.is_seen |= other.is_seen;
+        self.is_too_fine |= other.is_too_fine;
+        self.can_be.iter_mut().zip(other.can_be).for_each(|(can_be, other)| *can_be &= other);
+    }
+
+    /// Returns whether the field has a value.
+    pub(super) fn is_seen(&self) -> bool {
+        self.is_seen
+    }
+
+    /// Returns the type that keeps every cell whole.
+    pub(super) fn exact_kind(&self) -> ColumnType {
+        match self.kind() {
+            ColumnType::Timestamp if self.is_too_fine => ColumnType::Text,
+            kind => kind,
         }
     }
 

@@ -27,6 +27,7 @@ mod number;
 mod parquet;
 mod path;
 mod pattern;
+mod plain;
 mod plan;
 mod rows;
 mod shape;
@@ -51,6 +52,7 @@ pub use infer::infer;
 pub use layout::Layout;
 pub use parquet::{ParquetDecoder, SLICE_ROWS, infer_parquet};
 pub use path::Path;
+pub use plain::{PlainDecoder, PlainInput, PlainSeen, plain_parquet};
 
 /// Whole records of an input, in UTF-8.
 #[derive(Clone, Debug, Default)]

@@ -63,6 +63,13 @@ impl ParquetDecoder {
         Ok(Self { bound, file, file_name: file_name.to_owned(), used, key_used, unknown })
     }
 
+    /// Reads all columns of a file, each of which feeds the column in the same place of the plan.
+    pub(super) fn plain(plan: Plan, file: ParquetFile, file_name: &str) -> Self {
+        let used = readable(&file);
+        let bound = Bound::plain(plan, file_name);
+        Self { bound, file, file_name: file_name.to_owned(), used, key_used: Vec::new(), unknown: Vec::new() }
+    }
+
     /// Returns the columns of the file that go nowhere.
     pub fn unknown(&self) -> &[String] {
         &self.unknown

@@ -23,6 +23,15 @@ pub(super) struct Shape {
 pub(super) fn shape(head: &[Block]) -> Shape {
     /// Records looked at: their keys seldom differ, and all are looked at once more when read.
     const ENOUGH: usize = 10_000;
+    shape_of(head, ENOUGH)
+}
+
+/// Looks at all records of a block.
+pub(super) fn whole_shape(block: &Block) -> Shape {
+    shape_of(std::slice::from_ref(block), usize::MAX)
+}
+
+fn shape_of(head: &[Block], enough: usize) -> Shape {
     struct Look<'a>(&'a mut Shape, &'a mut HashSet<String>);
     impl<'de> Visitor<'de> for Look<'_> {
         type Value = ();
@@ -61,9 +70,9 @@ pub(super) fn shape(head: &[Block]) -> Shape {
             {
                 seen += 1;
             }
-            seen < ENOUGH
+            seen < enough
         });
-        if seen >= ENOUGH {
+        if seen >= enough {
             break;
         }
     }

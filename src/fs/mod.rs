@@ -144,6 +144,16 @@ impl Draft {
         set.with_context(|| format!("cannot write '{}'", self.path.display()))
     }
 
+    /// Opens what is written so far for reading.
+    pub fn reopen(&self) -> Result<File> {
+        match &self.place {
+            Place::Beside(file) => {
+                file.reopen().with_context(|| format!("cannot open '{}'", self.path.display()))
+            }
+            Place::Itself(_) => open(&self.path),
+        }
+    }
+
     /// Returns the open file.
     pub fn file(&mut self) -> &mut File {
         match &mut self.place {

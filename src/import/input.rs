@@ -42,6 +42,8 @@ enum Place {
     Stdin,
     /// A regular file.
     File(PathBuf),
+    /// A temporary file with what came through a pipe.
+    Kept(PathBuf),
     /// A named pipe, as a shell's process substitution gives.
     Pipe(PathBuf),
 }
@@ -58,7 +60,7 @@ impl Source {
     /// Returns the name to show.
     pub fn name(&self) -> String {
         match &self.place {
-            Place::Stdin => STDIN.into(),
+            Place::Stdin | Place::Kept(_) => STDIN.into(),
             Place::File(path) | Place::Pipe(path) => path.display().to_string(),
         }
     }
@@ -66,7 +68,7 @@ impl Source {
     /// Returns the last component of its path; `-` for standard input.
     pub fn file_name(&self) -> String {
         match &self.place {
-            Place::Stdin => STDIN.into(),
+            Place::Stdin | Place::Kept(_) => STDIN.into(),
             Place::File(path) | Place::Pipe(path) => {
                 path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
             }
@@ -77,13 +79,19 @@ impl Source {
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Place::File(path) => Some(path),
-            Place::Stdin | Place::Pipe(_) => None,
+            Place::Stdin | Place::Kept(_) | Place::Pipe(_) => None,
         }
     }
 
     /// Returns its bytes on the disk, where that is known.
     pub fn size(&self) -> Option<u64> {
         self.size
+    }
+
+    /// Returns the same source, of which everything was written to a temporary file.
+    pub(super) fn kept(&self, path: &Path) -> Self {
+        let size = std::fs::metadata(path).ok().map(|metadata| metadata.len());
+        Self { place: Place::Kept(path.to_owned()), size, stop: Arc::clone(&self.stop) }
     }
 
     /// Returns whether the user asked to stop, after which a stream ends early.
@@ -103,7 +111,7 @@ impl Source {
         let stop = Arc::clone(&self.stop);
         Ok(match &self.place {
             Place::Stdin => Opened::Stream(Box::new(Stoppable::start(|| Ok(io::stdin()), stop)?)),
-            Place::File(path) => Opened::File(fs::open(path)?),
+            Place::File(path) | Place::Kept(path) => Opened::File(fs::open(path)?),
             Place::Pipe(path) => {
                 let path = path.clone();
                 Opened::Stream(Box::new(Stoppable::start(move || fs::open(&path), stop)?))

@@ -10,6 +10,7 @@ mod fingerprint;
 mod input;
 mod json_path;
 mod lines;
+mod plain;
 mod progress;
 mod session;
 mod text;
@@ -17,6 +18,7 @@ mod unpack;
 mod writer;
 
 pub use input::{Source, expand};
+pub use plain::Plain;
 pub use progress::Progress;
 pub use session::{Fields, Mode, Outcome, Request, Session};
 pub use writer::{Limits, MaxBad};

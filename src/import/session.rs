@@ -189,7 +189,7 @@ impl<'s> Session<'s> {
             footer: layout.footer,
             cut: Cut::Lines,
         };
-        let text = self.start_text(&start, &options);
+        let text = start_text(&start, &options, self.stop);
         let format = match layout.format {
             Some(format) => format,
             None => sniff(&text, file_name)?,
@@ -197,7 +197,7 @@ impl<'s> Session<'s> {
         if layout.needs_document(format) {
             return self.document(name, file_name, Box::new(Cursor::new(start).chain(stream)));
         }
-        options.cut = self.cut(format, &text)?;
+        options.cut = cut(&self.request.layout, format, &text)?;
         let mut reader = BlockReader::new(Box::new(Cursor::new(start).chain(stream)), options, self.stop)?;
         let mut head = Vec::new();
         extend_head(&mut reader, &mut head, 1)?;
@@ -231,23 +231,6 @@ impl<'s> Session<'s> {
             decoder.detect_timeframe(head)?;
         }
         Ok(decoder)
-    }
-
-    /// Returns the start of an input as the reader will see it: in UTF-8, behind the skipped lines.
-    fn start_text(&self, start: &[u8], options: &BlockOptions) -> Vec<u8> {
-        let lines = BlockReader::new(Box::new(start), options.clone(), self.stop)
-            .and_then(|mut reader| reader.next_block());
-        // What is no text may still be told by its bytes.
-        lines.ok().flatten().map_or_else(|| start.to_vec(), |block| block.bytes)
-    }
-
-    fn cut(&self, format: Format, start: &[u8]) -> Result<Cut> {
-        Ok(match format {
-            Format::Ndjson => Cut::Lines,
-            Format::Json => Cut::Elements { root: self.request.layout.root.clone() },
-            Format::Csv => Cut::Csv { delimiter: delimiter(&self.request.layout, start) },
-            Format::Parquet => bail!(Failure::usage("it is not a Parquet file")),
-        })
     }
 
     /// Whether the input's own fields decide columns of the table.
@@ -335,6 +318,24 @@ impl<'s> Session<'s> {
     }
 }
 
+/// Returns the start of an input as the reader will see it: in UTF-8, behind the skipped lines.
+pub(super) fn start_text(start: &[u8], options: &BlockOptions, stop: &AtomicBool) -> Vec<u8> {
+    let lines =
+        BlockReader::new(Box::new(start), options.clone(), stop).and_then(|mut reader| reader.next_block());
+    // What is no text may still be told by its bytes.
+    lines.ok().flatten().map_or_else(|| start.to_vec(), |block| block.bytes)
+}
+
+/// Returns where the records of an input end.
+pub(super) fn cut(layout: &Layout, format: Format, start: &[u8]) -> Result<Cut> {
+    Ok(match format {
+        Format::Ndjson => Cut::Lines,
+        Format::Json => Cut::Elements { root: layout.root.clone() },
+        Format::Csv => Cut::Csv { delimiter: delimiter(layout, start) },
+        Format::Parquet => bail!(Failure::usage("it is not a Parquet file")),
+    })
+}
+
 /// Reads blocks until the head has `bytes`, or all there is.
 fn extend_head(reader: &mut BlockReader<'_>, head: &mut Vec<Block>, bytes: usize) -> Result<()> {
     while head.iter().map(|block| block.bytes.len()).sum::<usize>() < bytes {
@@ -387,7 +388,7 @@ fn check_key(store: &Store, request: &Request) -> Result<()> {
 }
 
 /// A reader that is stopped ends as if its input did; what it read must not be taken for the whole.
-fn refuse_stopped(result: Result<()>, stop: &AtomicBool) -> Result<()> {
+pub(super) fn refuse_stopped(result: Result<()>, stop: &AtomicBool) -> Result<()> {
     result.and_then(|()| if stop.load(Ordering::SeqCst) { Err(interrupted()) } else { Ok(()) })
 }
 

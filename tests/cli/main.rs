@@ -12,6 +12,7 @@ mod harness;
 mod market;
 mod server;
 
+mod compress;
 mod demo;
 mod docs;
 mod duckdb;

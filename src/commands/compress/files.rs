@@ -1,7 +1,7 @@
 //! `barn compress FILE…`: each file into one beside it, or back.
 
 use std::fs::{File, Metadata};
-use std::io::{IsTerminal as _, Read, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::CompressArgs;
+use super::convert;
 use super::tally::{Done, Tally};
 use crate::cli::Context;
 use crate::commands::query::stdout;
 use crate::error::{Failure, Kind, is_broken_pipe};
 use crate::fs::{Draft, Overwrite};
-use crate::import;
+use crate::import::{self, Source};
 use crate::pack::{self, Codec, Expansion, Packing, Watch};
 
 /// How often the line of progress is looked after.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What stands for stdin and stdout.
 const STREAM: &str = "-";
@@ -61,6 +62,12 @@ enum Target {
 /// Compresses or decompresses files.
 pub(super) fn run(context: &Context, args: &CompressArgs) -> Result<Option<Kind>> {
     check(args)?;
+    if let ([input], Some(output)) = (args.files.as_slice(), &args.file.output)
+        && is_parquet(args)
+    {
+        return convert::run(context, args, input, output)
+            .with_context(|| format!("cannot convert '{}'", input.display()));
+    }
     let direction = Direction::of(args)?;
     let mut tally = Tally::new(direction);
     for path in &args.files {
@@ -87,22 +94,23 @@ fn check(args: &CompressArgs) -> Result<()> {
     if args.files.iter().filter(|path| path.as_os_str() == STREAM).count() > 1 {
         return usage("cannot read stdin twice");
     }
-    let output = args.file.output.as_deref();
-    if output.and_then(Path::extension).is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
-        && !args.file.decompress
-    {
-        return usage("cannot convert into Parquet yet");
-    }
-    if args.history.smallest {
+    if args.history.smallest && !is_parquet(args) {
         return usage("cannot use '--smallest' with a codec: it is for Parquet");
     }
     Ok(())
 }
 
+/// Returns whether the output is to be a Parquet file.
+fn is_parquet(args: &CompressArgs) -> bool {
+    let extension = args.file.output.as_deref().and_then(Path::extension);
+    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) && !args.file.decompress
+}
+
 /// Does one file.
 fn one(context: &Context, args: &CompressArgs, direction: Direction, path: &Path) -> Result<Done> {
     let started = Instant::now();
-    let (input, known) = open(context, args, path)?;
+    let (source, known) = source(context, args, path)?;
+    let input = source.reader()?;
     let target = target(args, direction, path)?;
     let read = AtomicU64::new(0);
     let watch = Watch { stop: &context.stop, read: &read };
@@ -124,12 +132,7 @@ fn one(context: &Context, args: &CompressArgs, direction: Direction, path: &Path
         }
         Target::File(path) => {
             let name = path.display().to_string();
-            refuse_link(&path)?;
-            refuse_itself(&path, known.as_ref())?;
-            let overwrite = if args.file.force { Overwrite::Replace } else { Overwrite::Refuse };
-            let mut draft = Draft::new(&path, overwrite)?;
-            // Before there is anything to read in it.
-            known.iter().try_for_each(|known| draft.keep_mode(known))?;
+            let mut draft = draft(args, &path, known.as_ref())?;
             let shown = format!("'{name}'");
             let done = watched(context, &read, total, || work(&mut writer(draft.file(), &shown)))?;
             known.iter().try_for_each(|known| draft.keep_time(known))?;
@@ -144,10 +147,25 @@ fn writer<'a>(file: &'a mut File, name: &'a str) -> impl FnMut(&[u8]) -> Result<
     move |bytes| file.write_all(bytes).with_context(|| format!("cannot write {name}"))
 }
 
-/// Opens an input, and returns what is known of it if it is a file.
+/// Starts an output that may be read by those who may read the input.
+pub(super) fn draft(args: &CompressArgs, path: &Path, input: Option<&Metadata>) -> Result<Draft> {
+    refuse_link(path)?;
+    refuse_itself(path, input)?;
+    let overwrite = if args.file.force { Overwrite::Replace } else { Overwrite::Refuse };
+    let mut draft = Draft::new(path, overwrite)?;
+    // Before there is anything to read in it.
+    input.iter().try_for_each(|input| draft.keep_mode(input))?;
+    Ok(draft)
+}
+
+/// Finds an input, and returns what is known of it if it is a file.
 ///
 /// What is no file, or is one only through a link, takes `--force`.
-fn open(context: &Context, args: &CompressArgs, path: &Path) -> Result<(Box<dyn Read>, Option<Metadata>)> {
+pub(super) fn source(
+    context: &Context,
+    args: &CompressArgs,
+    path: &Path,
+) -> Result<(Source, Option<Metadata>)> {
     let text = path.to_str().context("its name is not UTF-8")?.to_owned();
     let stdin = text == STREAM;
     if !stdin {
@@ -163,9 +181,8 @@ fn open(context: &Context, args: &CompressArgs, path: &Path) -> Result<(Box<dyn 
         }
     }
     let source = import::expand(&[text], &context.stop)?.pop().context("it is a folder")?;
-    let reader = source.reader()?;
     let known = source.path().map(std::fs::metadata).transpose()?;
-    Ok((reader, known))
+    Ok((source, known))
 }
 
 /// Returns where the bytes of an input go.

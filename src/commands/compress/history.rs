@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::HistoryOptions;
+use super::columns::{ColumnReport, lines};
 use crate::archive::{Archiver, Choice, DatasetOutcome, Options, TableOutcome, Watch, estimate};
 use crate::cli::Context;
 use crate::error::{Failure, Kind};
@@ -62,17 +63,6 @@ struct DatasetReport {
     files: usize,
     bytes: u64,
     columns: Vec<ColumnReport>,
-}
-
-#[derive(serde::Serialize)]
-struct ColumnReport {
-    column: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    stored_as: String,
-    reason: String,
-    encoding: &'static str,
-    bytes: u64,
 }
 
 /// Moves history.
@@ -207,14 +197,6 @@ fn table_report(table: &Table, outcome: &TableOutcome, bytes_before: u64, elapse
 }
 
 fn dataset_report(outcome: &DatasetOutcome) -> DatasetReport {
-    let columns = outcome.columns.iter().map(|column| ColumnReport {
-        column: column.name.clone(),
-        kind: column.kind.as_str(),
-        stored_as: column.physical.to_string(),
-        reason: column.reason.clone(),
-        encoding: column.encoded.as_str(),
-        bytes: column.bytes,
-    });
     DatasetReport {
         dataset: outcome.dataset.clone(),
         version: outcome.version,
@@ -222,7 +204,7 @@ fn dataset_report(outcome: &DatasetOutcome) -> DatasetReport {
         series: outcome.series,
         files: outcome.files,
         bytes: outcome.bytes,
-        columns: columns.collect(),
+        columns: outcome.columns.iter().map(ColumnReport::from).collect(),
     }
 }
 
@@ -275,32 +257,20 @@ fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
         table.bytes_after as f64 / table.rows as f64,
         table.bytes_before as f64 / table.bytes_after.max(1) as f64,
     ));
-    for dataset in &table.datasets {
-        describe(dataset).iter().for_each(|line| ui.summary(line));
+    for line in table.datasets.iter().flat_map(describe) {
+        ui.summary(&line);
     }
 }
 
 /// Returns a dataset and its columns as lines of text.
-#[allow(clippy::cast_precision_loss, reason = "figures with two decimals")]
 fn describe(dataset: &DatasetReport) -> Vec<String> {
     let name = if dataset.dataset.is_empty() { "all" } else { &dataset.dataset };
-    let mut lines = vec![format!(
+    let mut text = vec![format!(
         "  {name}: {} of {} series, column types {}",
         figures::count(dataset.rows, "row"),
         figures::thousands(dataset.series as u64),
         dataset.version
     )];
-    let width = |text: fn(&ColumnReport) -> usize| dataset.columns.iter().map(text).max().unwrap_or(0);
-    let (names, types) = (width(|column| column.column.len()), width(|column| column.stored_as.len()));
-    for column in &dataset.columns {
-        lines.push(format!(
-            "    {:names$}  {:types$}  {:10}  {:>6.3} bytes a row  {}",
-            column.column,
-            column.stored_as,
-            column.encoding,
-            column.bytes as f64 / dataset.rows.max(1) as f64,
-            column.reason
-        ));
-    }
-    lines
+    text.extend(lines(&dataset.columns, dataset.rows));
+    text
 }

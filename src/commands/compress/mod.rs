@@ -1,5 +1,7 @@
 //! `barn compress`: history of the store into Parquet, or any file smaller and back.
 
+mod columns;
+mod convert;
 mod files;
 mod history;
 mod tally;

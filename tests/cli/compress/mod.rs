@@ -1,0 +1,5 @@
+//! `barn compress`.
+
+mod convert;
+mod files;
+mod programs;
