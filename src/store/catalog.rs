@@ -11,12 +11,16 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use rusqlite::Connection;
 
+use super::manifest;
 use crate::error::Failure;
 use crate::fs;
 use crate::model::{BUILTIN, Column, ColumnType, Table, TableText, Value};
 
 /// The most columns of a table: SQLite allows 2,000, and one statement 32,766 parameters.
 const MAX_COLUMNS: usize = 1_900;
+
+/// Up to here a double is every whole number.
+const EXACT: u64 = 1 << 53;
 
 /// The largest `barn.toml` that is read.
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
@@ -245,9 +249,7 @@ impl Stored {
             if !is_wider {
                 continue;
             }
-            if self.present.contains(&at) {
-                self.refuse_inexact(connection, &column.name)?;
-            }
+            self.refuse_inexact(connection, at)?;
             self.table.values[at].kind = ColumnType::Double;
             self.is_recorded = false;
             if self.present.contains(&at) {
@@ -259,13 +261,18 @@ impl Stored {
         Ok(())
     }
 
-    fn refuse_inexact(&self, connection: &Connection, column: &str) -> Result<()> {
-        let sql = format!(
-            "SELECT EXISTS (SELECT 1 FROM {} WHERE abs({}) > 9007199254740992)",
-            quoted(&self.table.name, "_rows"),
-            quoted(column, "")
-        );
-        let is_inexact: bool = connection.query_row(&sql, [], |row| row.get(0))?;
+    fn refuse_inexact(&self, connection: &Connection, at: usize) -> Result<()> {
+        let column = &self.table.values[at].name;
+        let mut is_inexact = manifest::largest_whole(connection, &self.table.name, column)? > EXACT;
+        if self.present.contains(&at) {
+            // Not `abs`, which fails at the smallest number.
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM {} WHERE {} NOT BETWEEN -{EXACT} AND {EXACT})",
+                quoted(&self.table.name, "_rows"),
+                quoted(column, "")
+            );
+            is_inexact |= connection.query_row(&sql, [], |row| row.get::<_, bool>(0))?;
+        }
         if is_inexact {
             bail!("cannot turn column '{column}' into doubles: it has whole numbers beyond 2^53");
         }

@@ -84,6 +84,28 @@ pub(super) fn digest(connection: &Connection, file: &ArchiveFile) -> Result<Dige
         .with_context(|| format!("cannot find '{}' in the manifest of the archive", file.path))
 }
 
+/// What is needed here of how a column lies in a dataset.
+#[derive(serde::Deserialize)]
+struct Whole {
+    name: String,
+    whole: u64,
+}
+
+/// Returns the largest magnitude of a whole number in an archived column.
+pub(super) fn largest_whole(connection: &Connection, table: &str, column: &str) -> Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT columns FROM dataset WHERE table_name = ?1")?;
+    let mut rows = statement.query([table])?;
+    let mut largest = 0;
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        let columns: Vec<Whole> = serde_json::from_str(&text)
+            .with_context(|| format!("cannot read the column types of table '{table}'"))?;
+        let own = columns.iter().filter(|known| known.name == column).map(|known| known.whole);
+        largest = own.fold(largest, u64::max);
+    }
+    Ok(largest)
+}
+
 /// Returns the name of the table with the keys of hot rows that stand in the place of archived ones.
 pub(super) fn corrections_name(table: &str) -> String {
     quoted(table, "_corrections")

@@ -245,9 +245,15 @@ fn publish(connection: &Connection, snapshot: &Snapshot, publication: &Publicati
     let table = publication.table;
     check_triggers(connection, table)?;
     insert_manifest(connection, publication)?;
-    let touched = touched_keys(connection, table)?;
-    let corrected = corrected(snapshot, publication, &touched)?;
-    if !table.ticks {
+    let mut touched = touched_keys(connection, table)?;
+    let mut corrected = corrected(snapshot, publication, &touched)?;
+    if table.ticks {
+        // Nothing stands in the place of a tick: what came before the snapshot is archived, and leaves.
+        for (series, ts, seq) in corrected.drain(..) {
+            touched.entry(series).and_modify(|keys| drop(keys.remove(&(ts, seq))));
+        }
+        touched.retain(|_, keys| !keys.is_empty());
+    } else {
         insert_corrections(connection, table, &corrected)?;
     }
     stop(connection, table)?;

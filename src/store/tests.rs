@@ -298,3 +298,29 @@ fn a_file_that_is_no_database_is_refused_in_words() {
         assert!(error.contains("'barn.db' is no database"), "{error}");
     }
 }
+
+#[test]
+fn ticks_that_come_between_the_triggers_and_the_snapshot_leave_with_the_others() {
+    let (folder, mut store) = store();
+    let table = store.table("trades").unwrap().clone();
+    write(&mut store, "trades", OnConflict::KeepKnown, &[&[("a", 1, Some(1.0), None)]]).unwrap();
+    store.start_publishing(&table).unwrap();
+    let mut other = Store::open(folder.path()).unwrap();
+    write(&mut other, "trades", OnConflict::KeepKnown, &[&[("a", 2, Some(2.0), None)]]).unwrap();
+    let snapshot = Snapshot::open(folder.path(), 1).unwrap();
+    write(&mut other, "trades", OnConflict::KeepKnown, &[&[("a", 2, Some(3.0), None)]]).unwrap();
+    let series = snapshot.series("trades").unwrap();
+    let publication = Publication {
+        table: &table,
+        files: Vec::new(),
+        datasets: Vec::new(),
+        series: series.iter().map(|entry| entry.id).collect(),
+        until: None,
+        rows: 2,
+        is_all: true,
+    };
+    let published = store.publish(&snapshot, &publication).unwrap();
+    assert_eq!(published, Published { deleted: 2, touched: 0 });
+    // The files have the two that the snapshot saw; only the later one stays.
+    assert_eq!(dump(folder.path(), "trades"), ["a 2 1 3.0 null"]);
+}

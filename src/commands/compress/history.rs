@@ -230,14 +230,12 @@ fn finish(context: &Context, mut report: Report, until: Option<i64>, elapsed: Du
 fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
     let ui = &context.ui;
     let stay = [
-        (table.not_final, "may still change"),
-        (
-            table.corrections,
-            if table.corrections == 1 { "corrects an archived one" } else { "correct archived ones" },
-        ),
+        (table.not_final, ["it may still change", "they may still change"]),
+        (table.corrections, ["it corrects an archived one", "they correct archived ones"]),
     ];
-    for (rows, why) in stay.into_iter().filter(|(rows, _)| *rows > 0) {
-        ui.note(&format!("{}: {} stay in the store: they {why}", table.table, figures::count(rows, "row")));
+    for (rows, [one, many]) in stay.into_iter().filter(|(rows, _)| *rows > 0) {
+        let (verb, why) = if rows == 1 { ("stays", one) } else { ("stay", many) };
+        ui.note(&format!("{}: {} {verb} in the store: {why}", table.table, figures::count(rows, "row")));
     }
     if table.rows == 0 {
         return;
