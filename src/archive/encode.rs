@@ -1,5 +1,5 @@
-//! Writes one Parquet file: for each column the encoding that is the smallest, found by trying all on the first
-//! row group; columns in parallel.
+//! Writes one Parquet file: for each column the encoding and the length of pages that are the smallest, found by
+//! trying all on the first row group; columns in parallel.
 //!
 //! Encodings are those that every reader of the last ten years has: plain, dictionary, and for whole numbers
 //! differences (`DELTA_BINARY_PACKED`). `BYTE_STREAM_SPLIT` is left out: it made no measured column smaller than
@@ -25,9 +25,17 @@ use rayon::iter::{
 
 use super::narrow::Physical;
 
-/// Rows of a page. A query of one day reads a page or two of each column; pages of half as many rows make a
-/// file of minute bars 2 % larger.
-pub(super) const PAGE_ROWS: usize = 20_000;
+/// Rows of a short page. A query of one day reads a page or two of each column; pages of half as many rows make
+/// a file of minute bars 2 % larger.
+const SHORT_PAGE_ROWS: usize = 20_000;
+
+/// Bytes of a long page before it is compressed: what a reader has to unpack for a single value.
+const LONG_PAGE_BYTES: usize = 2 << 20;
+
+/// A long page has to save one part in so many of a row group. Pages are compressed each for itself, so those of
+/// ticks, which take a bit or two a value, are 2 to 6 % smaller when they are long, and a quote file 12 % in all;
+/// those of bars save under 1 % or are larger, and are short for the sake of queries.
+const LONG_PAGE_GAIN: u64 = 128;
 
 /// Bytes of a dictionary. The trial finds out whether a dictionary pays, so this only bounds memory.
 const DICTIONARY_BYTES: usize = 16 << 20;
@@ -41,7 +49,7 @@ const SMALL_ROWS: usize = 16_384;
 /// The level for small files.
 const SMALL_LEVEL: i32 = 15;
 
-/// The level at which encodings are compared first, a sixth of the time of level 9.
+/// The level at which encodings and pages are compared first, a sixth of the time of level 9.
 const TRIAL_LEVEL: i32 = 2;
 
 /// A column of a file.
@@ -94,6 +102,26 @@ impl Encoded {
     }
 }
 
+/// How long the pages of a column are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pages {
+    Short,
+    Long,
+}
+
+/// How the values of a column are written, in pages of which length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Form {
+    encoded: Encoded,
+    pages: Pages,
+}
+
+/// The forms of a column that a trial left, and what the smallest takes.
+struct Tried {
+    forms: Vec<Form>,
+    least: u64,
+}
+
 /// What a column takes in a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ColumnSize {
@@ -112,8 +140,17 @@ struct Columns {
     schema: SchemaRef,
     all: Vec<FileColumn>,
     level: Option<i32>,
-    /// For each column its encoding, once it is found.
-    chosen: Vec<Option<ColumnSize>>,
+    /// For each column the forms of which the smallest is written: several until the first row group is.
+    forms: Vec<Vec<Form>>,
+    /// The bytes of each column so far.
+    bytes: Vec<u64>,
+}
+
+/// At which zstd level to encode, for which row group.
+#[derive(Clone, Copy)]
+struct Effort {
+    level: i32,
+    group: usize,
 }
 
 impl<W: Write + Send> Encoder<W> {
@@ -135,8 +172,8 @@ impl<W: Write + Send> Encoder<W> {
         let parquet = ArrowSchemaConverter::new().schema_root("barn").convert(&schema)?;
         let writer = SerializedFileWriter::new(out, parquet.root_schema_ptr(), Arc::new(properties))
             .context("cannot start the Parquet file")?;
-        let chosen = vec![None; columns.len()];
-        Ok(Self { columns: Columns { schema, all: columns, level, chosen }, writer })
+        let (forms, bytes) = (vec![Vec::new(); columns.len()], vec![0; columns.len()]);
+        Ok(Self { columns: Columns { schema, all: columns, level, forms, bytes }, writer })
     }
 
     /// Adds a note to the file's footer.
@@ -148,10 +185,9 @@ impl<W: Write + Send> Encoder<W> {
     pub(super) fn write(&mut self, arrays: &[ArrayRef]) -> Result<()> {
         let chunks = self.columns.encode_all(arrays, self.writer.flushed_row_groups().len())?;
         let mut row_group = self.writer.next_row_group().context("cannot start a row group")?;
-        for (at, (encoded, chunk)) in chunks.into_iter().enumerate() {
-            let bytes = chunk.close().bytes_written;
-            let before = self.columns.chosen[at].map_or(0, |size| size.bytes);
-            self.columns.chosen[at] = Some(ColumnSize { encoded, bytes: before + bytes });
+        for (at, (form, chunk)) in chunks.into_iter().enumerate() {
+            self.columns.bytes[at] += size(&chunk);
+            self.columns.forms[at] = vec![form];
             chunk
                 .append_to_row_group(&mut row_group)
                 .with_context(|| format!("cannot write column '{}'", self.columns.all[at].name))?;
@@ -162,82 +198,105 @@ impl<W: Write + Send> Encoder<W> {
 
     /// Ends the file and returns what was written to and what each column takes.
     pub(super) fn finish(self) -> Result<(W, Vec<ColumnSize>)> {
-        let nothing = ColumnSize { encoded: Encoded::Plain, bytes: 0 };
-        let sizes = self.columns.chosen.iter().map(|size| size.unwrap_or(nothing)).collect();
+        let encoded = |forms: &Vec<Form>| forms.first().map_or(Encoded::Plain, |form| form.encoded);
+        let sizes = self.columns.forms.iter().zip(&self.columns.bytes);
+        let sizes =
+            sizes.map(|(forms, bytes)| ColumnSize { encoded: encoded(forms), bytes: *bytes }).collect();
         let out = self.writer.into_inner().context("cannot end the Parquet file")?;
         Ok((out, sizes))
     }
 }
 
+fn size(chunk: &ArrowColumnChunk) -> u64 {
+    chunk.close().bytes_written
+}
+
 impl Columns {
     /// Encodes and compresses the columns of a row group.
-    fn encode_all(&self, arrays: &[ArrayRef], group: usize) -> Result<Vec<(Encoded, ArrowColumnChunk)>> {
+    fn encode_all(&self, arrays: &[ArrayRef], group: usize) -> Result<Vec<(Form, ArrowColumnChunk)>> {
         let rows = arrays.first().map_or(0, arrow::array::Array::len);
         let level = match self.level {
             None if rows <= SMALL_ROWS => SMALL_LEVEL,
             level => level.unwrap_or(super::DEFAULT_LEVEL),
         };
-        (0..arrays.len())
-            .into_par_iter()
-            // The widest columns come last in most tables; small pieces of work keep all threads busy.
-            .with_max_len(1)
-            .map(|at| match self.chosen[at] {
-                Some(size) => Ok((size.encoded, self.encode(at, &arrays[at], size.encoded, (level, group))?)),
-                None => self.smallest(at, &arrays[at], (level, group)),
+        let found;
+        let forms = if group == 0 {
+            found = self.try_forms(arrays)?;
+            &found
+        } else {
+            &self.forms
+        };
+        let encode = |at: usize| -> Result<(Form, ArrowColumnChunk)> {
+            let effort = Effort { level, group };
+            let encode = |form: &Form| Ok((*form, self.encode(at, &arrays[at], *form, effort)?));
+            let encoded = forms[at].par_iter().map(encode).collect::<Result<Vec<_>>>()?;
+            encoded.into_iter().min_by_key(|(_, chunk)| size(chunk)).context("a column has a form")
+        };
+        // The widest columns come last in most tables; small pieces of work keep all threads busy.
+        (0..arrays.len()).into_par_iter().with_max_len(1).map(encode).collect()
+    }
+
+    /// Returns for each column the forms that may be the smallest, by a trial at a low level.
+    fn try_forms(&self, arrays: &[ArrayRef]) -> Result<Vec<Vec<Form>>> {
+        let columns = || (0..arrays.len()).into_par_iter().with_max_len(1);
+        let short: Vec<Tried> = columns()
+            .map(|at| {
+                let suits = |encoded: &Encoded| encoded.suits(self.all[at].physical);
+                let mut encodings: Vec<_> = Encoded::ALL.into_iter().filter(suits).collect();
+                if arrays[at].null_count() == arrays[at].len() {
+                    encodings.truncate(1);
+                }
+                self.try_column(at, &arrays[at], (&encodings, Pages::Short))
+            })
+            .collect::<Result<_>>()?;
+        let total: u64 = short.iter().map(|tried| tried.least).sum();
+        let least_gain = total.div_ceil(LONG_PAGE_GAIN);
+        columns()
+            .map(|at| {
+                let short = &short[at];
+                // A column saves less than it takes.
+                if arrays[at].len() <= SHORT_PAGE_ROWS || short.least <= least_gain {
+                    return Ok(short.forms.clone());
+                }
+                let encodings: Vec<_> = short.forms.iter().map(|form| form.encoded).collect();
+                let long = self.try_column(at, &arrays[at], (&encodings, Pages::Long))?;
+                let is_worth_it = long.least.saturating_add(least_gain) <= short.least;
+                Ok(if is_worth_it { long.forms } else { short.forms.clone() })
             })
             .collect()
     }
 
-    /// Encodes a column in each way that suits it and returns the smallest.
-    fn smallest(
+    fn try_column(
         &self,
         at: usize,
         array: &ArrayRef,
-        (level, group): (i32, usize),
-    ) -> Result<(Encoded, ArrowColumnChunk)> {
-        let suited: Vec<Encoded> =
-            Encoded::ALL.into_iter().filter(|encoded| encoded.suits(self.all[at].physical)).collect();
-        let try_all = |encodings: &[Encoded], level: i32| -> Result<Vec<(Encoded, ArrowColumnChunk)>> {
-            encodings
-                .par_iter()
-                .map(|encoded| Ok((*encoded, self.encode(at, array, *encoded, (level, group))?)))
-                .collect()
-        };
-        let size = |chunk: &ArrowColumnChunk| chunk.close().bytes_written;
-        let mut left = suited;
-        if left.len() > 1 && level > TRIAL_LEVEL && array.null_count() < array.len() {
-            let tried = try_all(&left, TRIAL_LEVEL)?;
-            let least = tried.iter().map(|(_, chunk)| size(chunk)).min().unwrap_or(0);
-            // A higher level may turn a near result around, and no more than that.
-            left = tried
-                .iter()
-                .filter(|(_, chunk)| size(chunk) <= least + least / 8)
-                .map(|(encoded, _)| *encoded)
-                .collect();
-        } else if array.null_count() == array.len() {
-            left.truncate(1);
-        }
-        let tried = try_all(&left, level)?;
-        tried.into_iter().min_by_key(|(_, chunk)| size(chunk)).context("a column has an encoding")
+        (encodings, pages): (&[Encoded], Pages),
+    ) -> Result<Tried> {
+        let effort = Effort { level: TRIAL_LEVEL.min(self.level.unwrap_or(TRIAL_LEVEL)), group: 0 };
+        let tried: Vec<(Form, u64)> = encodings
+            .par_iter()
+            .map(|encoded| {
+                let form = Form { encoded: *encoded, pages };
+                Ok((form, size(&self.encode(at, array, form, effort)?)))
+            })
+            .collect::<Result<_>>()?;
+        let least = tried.iter().map(|(_, bytes)| *bytes).min().unwrap_or(0);
+        // A higher level may turn a near result around, and no more than that.
+        let near = tried.into_iter().filter(|(_, bytes)| *bytes <= least + least / 8);
+        Ok(Tried { forms: near.map(|(form, _)| form).collect(), least })
     }
 
     /// Encodes and compresses a column.
-    fn encode(
-        &self,
-        at: usize,
-        array: &ArrayRef,
-        encoded: Encoded,
-        (level, group): (i32, usize),
-    ) -> Result<ArrowColumnChunk> {
+    fn encode(&self, at: usize, array: &ArrayRef, form: Form, effort: Effort) -> Result<ArrowColumnChunk> {
         let cannot = || format!("cannot encode column '{}'", self.all[at].name);
-        let properties = column_properties(&self.all[at], encoded, level).with_context(cannot)?;
+        let properties = column_properties(&self.all[at], form, effort.level).with_context(cannot)?;
         let schema = Arc::new(Schema::new(vec![self.schema.field(at).clone()]));
         let parquet = ArrowSchemaConverter::new().schema_root("barn").convert(&schema)?;
         let file =
             SerializedFileWriter::new(std::io::sink(), parquet.root_schema_ptr(), Arc::new(properties))
                 .with_context(cannot)?;
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&schema));
-        let mut writers = factory.create_column_writers(group).with_context(cannot)?;
+        let mut writers = factory.create_column_writers(effort.group).with_context(cannot)?;
         let mut writer = writers.pop().with_context(cannot)?;
         for leaf in compute_leaves(schema.field(0), array).with_context(cannot)? {
             writer.write(&leaf).with_context(cannot)?;
@@ -250,7 +309,6 @@ fn properties(columns: &[FileColumn]) -> parquet::file::properties::WriterProper
     let builder = WriterProperties::builder()
         .set_created_by(format!("barn {}", env!("CARGO_PKG_VERSION")))
         .set_statistics_enabled(EnabledStatistics::Page)
-        .set_data_page_row_count_limit(PAGE_ROWS)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES);
     columns.iter().filter(|column| column.is_sought).fold(builder, |builder, column| {
         let path = ColumnPath::from(column.name.as_str());
@@ -260,11 +318,17 @@ fn properties(columns: &[FileColumn]) -> parquet::file::properties::WriterProper
     })
 }
 
-fn column_properties(column: &FileColumn, encoded: Encoded, level: i32) -> Result<WriterProperties> {
+fn column_properties(column: &FileColumn, form: Form, level: i32) -> Result<WriterProperties> {
     let builder = properties(std::slice::from_ref(column))
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level)?))
-        .set_dictionary_enabled(encoded == Encoded::Dictionary);
-    Ok(match encoded {
+        .set_dictionary_enabled(form.encoded == Encoded::Dictionary);
+    let builder = match form.pages {
+        Pages::Short => builder.set_data_page_row_count_limit(SHORT_PAGE_ROWS),
+        Pages::Long => {
+            builder.set_data_page_row_count_limit(usize::MAX).set_data_page_size_limit(LONG_PAGE_BYTES)
+        }
+    };
+    Ok(match form.encoded {
         Encoded::Delta => builder.set_encoding(Encoding::DELTA_BINARY_PACKED),
         Encoded::Plain => builder.set_encoding(Encoding::PLAIN),
         Encoded::Dictionary => builder,
