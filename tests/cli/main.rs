@@ -14,6 +14,7 @@ mod server;
 
 mod compress;
 mod demo;
+mod dialects;
 mod docs;
 mod duckdb;
 mod errors;

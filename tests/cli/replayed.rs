@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Done, Sandbox, gunzip, real_data, unpack};
 
 /// Writes one answer as `--record` does.
-fn record(sandbox: &Sandbox, url: &str, content_type: &str, body: &str) {
+pub(crate) fn record(sandbox: &Sandbox, url: &str, content_type: &str, body: &str) {
     let place = std::fs::read_dir(sandbox.path("replay")).map_or(0, Iterator::count);
     let recording = json!({
         "method": "GET", "url": url, "status": 200, "headers": { "content-type": content_type }, "body": body
@@ -15,7 +15,7 @@ fn record(sandbox: &Sandbox, url: &str, content_type: &str, body: &str) {
 }
 
 /// Fetches from the recorded answers.
-fn fetch(sandbox: &Sandbox, line: &str) -> Done {
+pub(crate) fn fetch(sandbox: &Sandbox, line: &str) -> Done {
     let mut command = sandbox.barn_command(["fetch", "--replay", "replay"]);
     command.args(line.split(' ')).env("POLYGON_API_KEY", "s3cret").env("ALPHAVANTAGE_API_KEY", "s3cret");
     let done = sandbox.run(command, None).ok();
@@ -23,7 +23,7 @@ fn fetch(sandbox: &Sandbox, line: &str) -> Done {
     done
 }
 
-fn json_of(bytes: &[u8]) -> Value {
+pub(crate) fn json_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 

@@ -2,4 +2,9 @@
 
 mod convert;
 mod files;
+mod measure;
 mod programs;
+mod readers;
+mod realdata;
+mod sets;
+mod sizes;
