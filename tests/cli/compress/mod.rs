@@ -1,7 +1,14 @@
-//! `barn compress`.
+//! `barn compress`: history into Parquet, and files smaller and back.
 
+mod archived;
+mod concurrent;
 mod convert;
+mod crash;
+mod faults;
 mod files;
+mod history;
+mod kinds;
+mod late;
 mod measure;
 mod programs;
 mod readers;

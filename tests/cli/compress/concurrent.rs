@@ -1,0 +1,240 @@
+//! Other commands while history is archived: each query sees every row once, and what is written meanwhile is kept.
+
+use std::collections::BTreeMap;
+use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::archived::{
+    BARS, TRADES, assert_same, assert_tidy, compress, corrections, files, hot, moved, rows,
+};
+use crate::fetch::{DAY, Stage, at, expected};
+use crate::harness::{Counts, Sandbox};
+use crate::market::{NOW, Shape};
+use crate::sample::minute_bars;
+
+/// A compress that stands still between its snapshot and its publication.
+struct Paused<'s> {
+    sandbox: &'s Sandbox,
+    child: Child,
+}
+
+impl<'s> Paused<'s> {
+    /// Starts one and stops it as soon as it writes a file.
+    fn start(sandbox: &'s Sandbox, table: &str) -> Self {
+        let before = hot(sandbox, table);
+        let child = sandbox.barn_command(["compress", "--all"]).spawn().unwrap();
+        let paused = Self { sandbox, child };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !files(sandbox).iter().any(|path| path.ends_with(".tmp")) {
+            assert!(Instant::now() < deadline, "no file is written");
+            thread::sleep(Duration::from_millis(1));
+        }
+        paused.signal("STOP");
+        assert!(files(sandbox).iter().any(|path| path.ends_with(".tmp")), "it was too fast to be stopped");
+        assert_eq!(hot(sandbox, table), before, "it was too fast to be stopped");
+        paused
+    }
+
+    fn signal(&self, name: &str) {
+        self.sandbox.shell(&format!("kill -{name} {}", self.child.id())).ok();
+    }
+
+    /// Lets it go on to its end.
+    fn go_on(mut self) -> Option<i32> {
+        self.signal("CONT");
+        self.sandbox.wait(&mut self.child, "barn compress --all")
+    }
+}
+
+#[test]
+fn what_is_written_between_the_snapshot_and_the_publication_is_kept() {
+    let sandbox = Sandbox::new();
+    let whole = Sandbox::new();
+    for folder in [&sandbox, &whole] {
+        folder.write("a.csv", minute_bars(10, 6_000));
+        // An update, an update to the same values, a row before, between and behind, a new series, an open row.
+        folder.write(
+            "b.csv",
+            "ts,symbol,close,final\n1704067200,SYM001,1.5,true\n1704067260,SYM002,,true\n1600000000,SYM001,2,true\n\
+             1704067201,SYM003,3,true\n1900000000,SYM003,4,true\n1704067200,NEW,5,true\n1704067320,SYM009,6,false\n",
+        );
+        folder.store("bars a.csv --set timeframe=1m");
+    }
+    let paused = Paused::start(&sandbox, "bars");
+    for folder in [&sandbox, &whole] {
+        let stored = folder.store("bars b.csv --set timeframe=1m");
+        assert_eq!((stored.updated, stored.unchanged, stored.inserted), (2, 1, 4));
+    }
+    let expected = rows(&whole, BARS);
+    assert_same(&rows(&sandbox, BARS), &expected);
+    // Nobody else archives meanwhile.
+    let refused = sandbox.barn(["compress", "--all"]).fails(1);
+    refused.says(&["cannot compress store './barn': another process is doing it"]);
+    assert_eq!(paused.go_on(), Some(0));
+    assert_same(&rows(&sandbox, BARS), &expected);
+    assert_eq!((hot(&sandbox, "bars"), corrections(&sandbox, "bars")), (6, 2));
+    assert_tidy(&sandbox);
+    assert_eq!(moved(&sandbox, "--all"), 4);
+    assert_same(&rows(&sandbox, BARS), &expected);
+    assert_eq!((hot(&sandbox, "bars"), corrections(&sandbox, "bars")), (2, 2));
+    assert_tidy(&sandbox);
+}
+
+#[test]
+fn ticks_that_come_between_the_snapshot_and_the_publication_are_kept() {
+    let sandbox = Sandbox::new();
+    let whole = Sandbox::new();
+    let lines: String = (0..60_000).map(|at| format!("{},{},1\n", at / 3, at % 2)).collect();
+    for folder in [&sandbox, &whole] {
+        folder.write("a.csv", format!("ts,price,size\n{lines}"));
+        folder.write("b.csv", "ts,price,size\n5,0,1\n5,0,1\n5,0,1\n5,0,1\n6,7,1\n700000,1,1\n");
+        folder.store("trades a.csv --set symbol=A");
+    }
+    let paused = Paused::start(&sandbox, "trades");
+    let stored = [&sandbox, &whole].map(|folder| folder.store("trades b.csv --set symbol=A"));
+    assert_eq!(stored[0], stored[1]);
+    assert_eq!(paused.go_on(), Some(0));
+    let expected = rows(&whole, TRADES);
+    assert_same(&rows(&sandbox, TRADES), &expected);
+    assert_eq!(hot(&sandbox, "trades").unsigned_abs(), stored[0].inserted);
+    compress(&sandbox, "--all");
+    assert_eq!(hot(&sandbox, "trades"), 0);
+    assert_same(&rows(&sandbox, TRADES), &expected);
+    assert_eq!(sandbox.store("trades b.csv --set symbol=A"), Counts::same_rows(6));
+}
+
+#[test]
+fn a_column_that_widens_meanwhile_ends_the_run_and_the_next_one_goes_on() {
+    let sandbox = Sandbox::new();
+    let lines: String = (0..60_000).map(|at| format!("{at},A,{}\n", at * 7 % 1_000)).collect();
+    sandbox.write("a.csv", format!("ts,place,count\n{lines}"));
+    sandbox.store("visits a.csv --key place --time ts");
+    let paused = Paused::start(&sandbox, "visits");
+    sandbox.write("b.csv", "ts,place,count\n70000,A,0.5\n");
+    assert_eq!(sandbox.store("visits b.csv"), Counts::new_rows(1));
+    let sql = "SELECT * FROM visits ORDER BY place, ts";
+    let before = rows(&sandbox, sql);
+    assert_eq!(paused.go_on(), Some(1));
+    assert_same(&rows(&sandbox, sql), &before);
+    assert_tidy(&sandbox);
+    assert_eq!(moved(&sandbox, "--all"), 60_001);
+    assert_same(&rows(&sandbox, sql), &before);
+}
+
+/// What all writers and readers of a test share.
+struct Work {
+    sandbox: Sandbox,
+    is_done: AtomicBool,
+}
+
+impl Work {
+    /// Runs commands until the others are done.
+    fn until_done(&self, mut step: impl FnMut()) -> u64 {
+        let mut steps = 0;
+        while !self.is_done.load(Ordering::SeqCst) {
+            step();
+            steps += 1;
+        }
+        steps
+    }
+}
+
+#[test]
+fn writers_and_readers_at_work_all_the_time() {
+    const SERIES: usize = 6;
+    const ROWS: usize = 500;
+    let work = Work { sandbox: Sandbox::new(), is_done: AtomicBool::new(false) };
+    let sandbox = &work.sandbox;
+    sandbox.write("a.csv", minute_bars(SERIES, ROWS));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    let base = (SERIES * ROWS) as u64;
+    let mut expected: BTreeMap<(String, u64), u64> = BTreeMap::new();
+    thread::scope(|scope| {
+        let queries = scope.spawn(|| {
+            let mut last = 0;
+            work.until_done(|| {
+                // One row a key, and the rows of the beginning are always there.
+                let sql = "SELECT count(*) AS n, count(DISTINCT symbol || ts) AS d,
+                           sum(CASE WHEN ts >= '2024-01-01' THEN 1 ELSE 0 END) AS b FROM bars";
+                let text = rows(sandbox, sql);
+                let cells: Vec<&str> = text.lines().nth(1).unwrap().split(',').collect();
+                let number = |at: usize| cells[at].parse::<f64>().unwrap();
+                assert_eq!(cells[0], cells[1], "{text}");
+                assert!((number(2) - base as f64).abs() < 0.5, "{text}");
+                assert!(number(0) >= f64::from(last), "{text}");
+                last = cells[0].parse().unwrap();
+            })
+        });
+        let archiver = scope.spawn(|| work.until_done(|| drop(compress(sandbox, "--all"))));
+        // Each round updates a row of the beginning and one from the round before, and adds two.
+        for round in 0..25_u64 {
+            let lines = [
+                ("SYM001".to_owned(), 1_704_067_200 + 60 * (round % 5), round + 2),
+                ("SYM002".to_owned(), 1_600_000_000 + round, round + 1),
+                ("SYM002".to_owned(), 1_600_000_000 + round.saturating_sub(1), round + 100),
+                (format!("NEW{round}"), 1_600_000_000, round + 1),
+            ];
+            let mut text = String::from("ts,symbol,volume\n");
+            for (symbol, ts, volume) in lines {
+                text.push_str(&format!("{ts},{symbol},{volume}\n"));
+                expected.insert((symbol, ts), volume);
+            }
+            sandbox.write("round.csv", text);
+            sandbox.store("bars round.csv --set timeframe=1m");
+        }
+        work.is_done.store(true, Ordering::SeqCst);
+        let (queries, archived) = (queries.join().unwrap(), archiver.join().unwrap());
+        assert!(queries > 2 && archived > 2, "{queries} queries, {archived} runs");
+    });
+    let check = || {
+        for ((symbol, ts), volume) in &expected {
+            let sql =
+                format!("SELECT volume FROM bars WHERE symbol = '{symbol}' AND ts = to_timestamp({ts})");
+            assert_eq!(rows(sandbox, &sql), format!("volume\n{volume}.0\n"), "{symbol} {ts}");
+        }
+    };
+    compress(sandbox, "--all");
+    check();
+    let new = expected.keys().filter(|(_, ts)| *ts < 1_704_067_200).count() as u64;
+    assert_eq!(rows(sandbox, "SELECT count(*) AS n FROM bars"), format!("n\n{}\n", base + new));
+    assert_tidy(sandbox);
+}
+
+#[test]
+fn a_fetch_while_history_is_archived() {
+    let since = NOW - NOW % DAY - 60 * DAY;
+    let extra = "[window]\nmax_points = 50\n[pagination]\nkind = \"none\"\n[concurrency]\nmax = 2";
+    let stage = Stage::with(Shape::Rows, extra, |seen| {
+        Some(Shape::Rows.answer(seen, NOW).after(Duration::from_millis(30)))
+    });
+    let until = since + 50 * DAY;
+    let line = format!("AAA BBB -t 1h --since {} --until {}", at(since), at(until));
+    let is_done = Arc::new(AtomicBool::new(false));
+    thread::scope(|scope| {
+        let (flag, sandbox) = (Arc::clone(&is_done), &stage.sandbox);
+        let archiver = scope.spawn(move || {
+            let mut runs = 0;
+            while !flag.load(Ordering::SeqCst) {
+                if sandbox.path("barn/barn.db").exists() {
+                    compress(sandbox, "--all");
+                    runs += 1;
+                }
+            }
+            runs
+        });
+        stage.fetch(&line).ok();
+        stage.fetch(&format!("{line} --refresh")).ok();
+        is_done.store(true, Ordering::SeqCst);
+        assert!(archiver.join().unwrap() > 1);
+    });
+    let counts = stage.report()["counts"].clone();
+    assert_eq!(counts["read"], counts["unchanged"], "{counts}");
+    assert_same(&stage.bars(), &expected(&["AAA", "BBB"], "1h", since, until, NOW));
+    compress(&stage.sandbox, "--all");
+    assert_eq!(hot(&stage.sandbox, "bars"), 0);
+    assert_same(&stage.bars(), &expected(&["AAA", "BBB"], "1h", since, until, NOW));
+    assert_tidy(&stage.sandbox);
+}
