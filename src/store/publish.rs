@@ -250,7 +250,9 @@ fn publish(connection: &Connection, snapshot: &Snapshot, publication: &Publicati
     if table.ticks {
         // Nothing stands in the place of a tick: what came before the snapshot is archived, and leaves.
         for (series, ts, seq) in corrected.drain(..) {
-            touched.entry(series).and_modify(|keys| drop(keys.remove(&(ts, seq))));
+            if let Some(keys) = touched.get_mut(&series) {
+                keys.remove(&(ts, seq));
+            }
         }
         touched.retain(|_, keys| !keys.is_empty());
     } else {

@@ -10,6 +10,8 @@
 #[allow(dead_code, clippy::print_stderr, reason = "the command tests use the rest")]
 mod harness;
 
+mod archive;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

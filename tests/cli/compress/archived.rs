@@ -74,6 +74,11 @@ fn collect(root: &Path, folder: &Path, found: &mut Vec<String>) {
     }
 }
 
+/// Returns whether a file is being written, or was when its writer ended.
+pub(super) fn has_staged(sandbox: &Sandbox) -> bool {
+    files(sandbox).iter().any(|path| path.starts_with(".staging/") && path != ".staging/notes.txt")
+}
+
 /// Checks that the archive has the files of the manifest and no other.
 #[track_caller]
 pub(super) fn assert_tidy(sandbox: &Sandbox) {

@@ -5,7 +5,9 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use super::archived::{BARS, assert_same, assert_tidy, compress, files, hot, manifest, moved, rows};
+use super::archived::{
+    BARS, assert_same, assert_tidy, compress, files, has_staged, hot, manifest, moved, rows,
+};
 use crate::harness::{Counts, Done, Sandbox};
 use crate::sample::{Numbers, minute_bars};
 
@@ -420,9 +422,9 @@ fn only_files_that_a_run_made_are_removed() {
     let mut command = sandbox.barn_command(["compress", "--all"]);
     command.env("BARN_KILL", "write.file");
     assert_eq!(sandbox.run(command, None).any().0, None);
-    assert!(files(&sandbox).iter().any(|path| path.ends_with(".tmp")));
+    assert!(has_staged(&sandbox));
     assert_eq!(moved(&sandbox, "--all"), 80);
-    assert!(!files(&sandbox).iter().any(|path| path.ends_with(".tmp")));
+    assert!(!has_staged(&sandbox));
     for place in ["archive/README.txt", "archive/bars/mine.parquet", "archive/.staging/notes.txt", "kept.csv"]
     {
         assert_eq!(sandbox.read(&format!("barn/{place}")), b"mine", "{place}");

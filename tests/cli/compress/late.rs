@@ -260,7 +260,7 @@ fn a_fetch_of_archived_bars_again_changes_nothing_and_corrects_what_the_provider
     stage.fetch(&line).ok();
     let before = stage.bars();
     let archived = moved(&stage.sandbox, "--all");
-    assert_eq!(archived as usize, before.lines().count() - 1);
+    assert_eq!(archived, before.lines().count() as u64 - 1);
     assert_same(&stage.bars(), &before);
     stage.server.take();
     // All is in the ledger still.
