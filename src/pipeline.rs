@@ -181,7 +181,7 @@ mod tests {
                 if block >= bad {
                     // A later block fails sooner.
                     std::thread::sleep(Duration::from_micros(if block == bad { 500 } else { 0 }));
-                    bail!("decode {}", block);
+                    bail!("decode {block}");
                 }
                 number()(block)
             };

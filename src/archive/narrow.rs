@@ -308,7 +308,9 @@ mod tests {
 
     fn doubles(choice: Choice, numbers: &[f64]) -> Values {
         let mut values = Values::new(ColumnType::Double, choice);
-        numbers.iter().for_each(|number| values.add(ValueRef::Double(*number)));
+        for number in numbers {
+            values.add(ValueRef::Double(*number));
+        }
         values
     }
 

@@ -187,12 +187,16 @@ mod tests {
         Block { index, first_line: 1, bytes: text.as_bytes().to_vec(), ends: None }
     }
 
+    type Types = Vec<(String, ColumnType)>;
+
     /// Decodes blocks by what all of them hold.
-    fn decoded(format: Format, texts: &[&str]) -> Result<(Vec<(String, ColumnType)>, Vec<Decoded>)> {
+    fn decoded(format: Format, texts: &[&str]) -> Result<(Types, Vec<Decoded>)> {
         let blocks: Vec<_> = (0..).zip(texts).map(|(at, text)| block(at, text)).collect();
         let input = PlainInput::new(format, "x", &blocks[0])?;
         let mut seen = PlainSeen::default();
-        blocks.iter().for_each(|block| seen.add(input.look(block)));
+        for block in &blocks {
+            seen.add(input.look(block));
+        }
         let decoder = input.decoder(&seen)?;
         let columns = decoder.columns().iter().map(|column| (column.name.clone(), column.kind)).collect();
         Ok((columns, blocks.iter().map(|block| decoder.decode(block)).collect()))

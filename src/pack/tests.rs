@@ -10,7 +10,10 @@ use super::{Codec, Expansion, Packing, Sizes, Watch, pack, unpack};
 fn packed(packing: Packing, bytes: &[u8]) -> Vec<u8> {
     let (stop, read, mut packed) = (AtomicBool::new(false), AtomicU64::new(0), Vec::new());
     let watch = Watch { stop: &stop, read: &read };
-    let mut output = |bytes: &[u8]| Ok(packed.extend_from_slice(bytes));
+    let mut output = |bytes: &[u8]| {
+        packed.extend_from_slice(bytes);
+        Ok(())
+    };
     let sizes = pack(packing, &mut &*bytes, &mut output, watch).unwrap();
     assert_eq!(sizes, Sizes { read: bytes.len() as u64, written: packed.len() as u64 });
     packed
@@ -30,10 +33,13 @@ impl Read for Drops<'_> {
 fn unpacked(input: &[u8], expansion: Expansion) -> Result<(Codec, Vec<u8>)> {
     let (stop, read, mut unpacked) = (AtomicBool::new(false), AtomicU64::new(0), Vec::new());
     let watch = Watch { stop: &stop, read: &read };
-    let mut output = |bytes: &[u8]| Ok(unpacked.extend_from_slice(bytes));
+    let mut output = |bytes: &[u8]| {
+        unpacked.extend_from_slice(bytes);
+        Ok(())
+    };
     let reader: Box<dyn Read> =
         if input.len() < 100_000 { Box::new(Drops(input, 1)) } else { Box::new(input) };
-    let (codec, sizes) = super::unpack(None, expansion, reader, &mut output, watch)?;
+    let (codec, sizes) = unpack(None, expansion, reader, &mut output, watch)?;
     assert_eq!(sizes, Sizes { read: input.len() as u64, written: unpacked.len() as u64 });
     Ok((codec, unpacked))
 }
