@@ -209,7 +209,7 @@ always\t''
 never\t''"
 complete -c barn -n "__fish_barn_using_subcommand query" -l report -d 'Write what was done, as JSON, to a file' -r -F
 complete -c barn -n "__fish_barn_using_subcommand query" -l explain -d 'Show the plan instead of the result'
-complete -c barn -n "__fish_barn_using_subcommand query" -l no-cache -d 'Compute the result even where a stored one is there'
+complete -c barn -n "__fish_barn_using_subcommand query" -l no-cache -d 'Compute the result even where an earlier one is kept, and keep none'
 complete -c barn -n "__fish_barn_using_subcommand query" -s f -l force -d 'Replace the output file if it exists'
 complete -c barn -n "__fish_barn_using_subcommand query" -s q -l quiet -d 'Say nothing but errors'
 complete -c barn -n "__fish_barn_using_subcommand query" -s v -l verbose -d 'Say more'

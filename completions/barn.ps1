@@ -222,7 +222,7 @@ Register-ArgumentCompleter -Native -CommandName 'barn' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write what was done, as JSON, to a file')
             [CompletionResult]::new('--explain', '--explain', [CompletionResultType]::ParameterName, 'Show the plan instead of the result')
-            [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Compute the result even where a stored one is there')
+            [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Compute the result even where an earlier one is kept, and keep none')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Replace the output file if it exists')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace the output file if it exists')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors')
