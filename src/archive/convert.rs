@@ -5,10 +5,7 @@ use std::io::Write;
 
 use anyhow::{Context as _, Result, bail};
 use arrow::array::ArrayRef;
-use rayon::iter::{
-    IndexedParallelIterator as _, IntoParallelRefIterator as _, IntoParallelRefMutIterator as _,
-    ParallelIterator as _,
-};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::columns::Column;
 use super::dataset::ColumnOutcome;
@@ -109,16 +106,11 @@ impl<W: Write + Send> Conversion<W> {
         let mut start = 0;
         while start < frame.len() {
             let end = frame.len().min(start + STEP_ROWS).min(start + GROUP_ROWS - self.rows);
-            self.building
-                .par_iter_mut()
-                .zip(&self.columns)
-                .enumerate()
-                .map(|(at, (building, column))| {
-                    building
-                        .push(frame.cells(at), start..end)
-                        .with_context(|| format!("cannot convert column '{}'", column.name))
-                })
-                .collect::<Result<Vec<()>>>()?;
+            for (at, (building, column)) in self.building.iter_mut().zip(&self.columns).enumerate() {
+                building
+                    .push(frame.cells(at), start..end)
+                    .with_context(|| format!("cannot convert column '{}'", column.name))?;
+            }
             self.rows += end - start;
             start = end;
             let bytes: usize = self.building.iter().map(|building| building.bytes).sum();
