@@ -43,7 +43,8 @@ const DICTIONARY_BYTES: usize = 16 << 20;
 /// Distinct values for which a Bloom filter is made; it is folded to what there really are.
 const BLOOM_VALUES: u64 = 10_000;
 
-/// Rows up to which the slowest sensible level is used where the default was asked for: it costs milliseconds.
+/// Rows up to which the slowest sensible level is used where the default was asked for, and every encoding is tried
+/// at it: it costs milliseconds.
 const SMALL_ROWS: usize = 16_384;
 
 /// The level for small files.
@@ -144,6 +145,9 @@ struct Columns {
     forms: Vec<Vec<Form>>,
     /// The bytes of each column so far.
     bytes: Vec<u64>,
+    /// Whether there is an index of pages and a Bloom filter: not where the first row group is a page or two, which
+    /// they would only make larger. All row groups of a file have them or none, since readers want it so.
+    is_indexed: bool,
 }
 
 /// At which zstd level to encode, for which row group.
@@ -173,7 +177,8 @@ impl<W: Write + Send> Encoder<W> {
         let writer = SerializedFileWriter::new(out, parquet.root_schema_ptr(), Arc::new(properties))
             .context("cannot start the Parquet file")?;
         let (forms, bytes) = (vec![Vec::new(); columns.len()], vec![0; columns.len()]);
-        Ok(Self { columns: Columns { schema, all: columns, level, forms, bytes }, writer })
+        let columns = Columns { schema, all: columns, level, forms, bytes, is_indexed: true };
+        Ok(Self { columns, writer })
     }
 
     /// Adds a note to the file's footer.
@@ -183,9 +188,17 @@ impl<W: Write + Send> Encoder<W> {
 
     /// Writes a row group.
     pub(super) fn write(&mut self, arrays: &[ArrayRef]) -> Result<()> {
-        let chunks = self.columns.encode_all(arrays, self.writer.flushed_row_groups().len())?;
+        let group = self.writer.flushed_row_groups().len();
+        if group == 0 {
+            self.columns.is_indexed = arrays.first().is_some_and(|array| array.len() > SHORT_PAGE_ROWS);
+        }
+        let chunks = self.columns.encode_all(arrays, group)?;
         let mut row_group = self.writer.next_row_group().context("cannot start a row group")?;
-        for (at, (form, chunk)) in chunks.into_iter().enumerate() {
+        for (at, (form, mut chunk)) in chunks.into_iter().enumerate() {
+            if !self.columns.is_indexed {
+                let close = chunk.close_mut();
+                (close.column_index, close.offset_index, close.bloom_filter) = (None, None, None);
+            }
             self.columns.bytes[at] += size(&chunk);
             self.columns.forms[at] = vec![form];
             chunk
@@ -236,41 +249,47 @@ impl Columns {
         (0..arrays.len()).into_par_iter().with_max_len(1).map(encode).collect()
     }
 
+    /// Returns the encodings that suit a column.
+    fn suited(&self, at: usize, array: &ArrayRef) -> Vec<Encoded> {
+        let suits = |encoded: &Encoded| encoded.suits(self.all[at].physical);
+        let most = if array.null_count() == array.len() { 1 } else { Encoded::ALL.len() };
+        Encoded::ALL.into_iter().filter(suits).take(most).collect()
+    }
+
     /// Returns for each column the forms that may be the smallest, by a trial at a low level.
     fn try_forms(&self, arrays: &[ArrayRef]) -> Result<Vec<Vec<Form>>> {
-        let columns = || (0..arrays.len()).into_par_iter().with_max_len(1);
+        let columns = || arrays.par_iter().with_max_len(1).enumerate();
+        if arrays.first().is_none_or(|array| array.len() <= SMALL_ROWS) {
+            let short = |encoded| Form { encoded, pages: Pages::Short };
+            let all = columns().map(|(at, array)| self.suited(at, array).into_iter().map(short).collect());
+            return Ok(all.collect());
+        }
         let short: Vec<Tried> = columns()
-            .map(|at| {
-                let suits = |encoded: &Encoded| encoded.suits(self.all[at].physical);
-                let mut encodings: Vec<_> = Encoded::ALL.into_iter().filter(suits).collect();
-                if arrays[at].null_count() == arrays[at].len() {
-                    encodings.truncate(1);
-                }
-                self.try_column(at, &arrays[at], (&encodings, Pages::Short))
-            })
+            .map(|(at, array)| self.try_column((at, array), &self.suited(at, array), Pages::Short))
             .collect::<Result<_>>()?;
         let total: u64 = short.iter().map(|tried| tried.least).sum();
         let least_gain = total.div_ceil(LONG_PAGE_GAIN);
         columns()
-            .map(|at| {
-                let short = &short[at];
+            .zip(short)
+            .map(|((at, array), short)| {
                 // A column saves less than it takes.
-                if arrays[at].len() <= SHORT_PAGE_ROWS || short.least <= least_gain {
-                    return Ok(short.forms.clone());
+                if array.len() <= SHORT_PAGE_ROWS || short.least <= least_gain {
+                    return Ok(short.forms);
                 }
                 let encodings: Vec<_> = short.forms.iter().map(|form| form.encoded).collect();
-                let long = self.try_column(at, &arrays[at], (&encodings, Pages::Long))?;
+                let long = self.try_column((at, array), &encodings, Pages::Long)?;
                 let is_worth_it = long.least.saturating_add(least_gain) <= short.least;
-                Ok(if is_worth_it { long.forms } else { short.forms.clone() })
+                Ok(if is_worth_it { long.forms } else { short.forms })
             })
             .collect()
     }
 
+    /// Encodes a column in several ways at a low level, and returns those that may be the smallest.
     fn try_column(
         &self,
-        at: usize,
-        array: &ArrayRef,
-        (encodings, pages): (&[Encoded], Pages),
+        (at, array): (usize, &ArrayRef),
+        encodings: &[Encoded],
+        pages: Pages,
     ) -> Result<Tried> {
         let effort = Effort { level: TRIAL_LEVEL.min(self.level.unwrap_or(TRIAL_LEVEL)), group: 0 };
         let tried: Vec<(Form, u64)> = encodings
