@@ -124,6 +124,9 @@ impl<'s> Archiver<'s> {
 
     /// Archives the rows of a table.
     pub fn table(&mut self, table: &Table, options: Options, watch: Watch<'_>) -> Result<TableOutcome> {
+        if !self.store.has_table(&table.name) {
+            return Ok(TableOutcome::default());
+        }
         self.store.start_publishing(table)?;
         fault::point("compress.noting");
         let outcome = self.archive(table, options, watch);

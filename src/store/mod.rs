@@ -90,6 +90,11 @@ impl Store {
         self.catalog.get(name).map(|stored| &stored.table)
     }
 
+    /// Returns whether rows were ever stored in a table.
+    pub fn has_table(&self, name: &str) -> bool {
+        self.catalog.get(name).is_some_and(|stored| stored.exists)
+    }
+
     /// Returns whether the types of a table's columns are given, by barn or by `barn.toml`.
     pub fn is_declared(&self, name: &str) -> bool {
         self.catalog.is_declared(name)
