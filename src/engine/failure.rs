@@ -46,6 +46,12 @@ pub(super) fn carry_parquet(error: Error) -> ParquetError {
     ParquetError::External(Box::new(Carried::new(error)))
 }
 
+/// Returns the error that the Parquet library carried, or its own.
+pub(super) fn uncarry(error: ParquetError) -> Error {
+    let error = DataFusionError::from(error);
+    carried(&error).unwrap_or_else(|| anyhow!("{}", plain(&error)))
+}
+
 /// Finds an error of the store.
 fn carried(error: &DataFusionError) -> Option<Error> {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);

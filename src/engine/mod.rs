@@ -172,6 +172,8 @@ fn only_reads(plan: &LogicalPlan) -> Result<()> {
 fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Result<SessionContext> {
     let mut config = SessionConfig::new().with_target_partitions(cores).with_information_schema(true);
     config.options_mut().execution.time_zone = Some("UTC".to_owned());
+    // Archived files are sorted, so windows merge them; sorting them again would take memory for all rows.
+    config.options_mut().optimizer.prefer_existing_sort = true;
     let mut environment = RuntimeEnvBuilder::new();
     if let Some(bytes) = memory_bytes {
         environment = environment.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));

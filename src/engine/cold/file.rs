@@ -18,7 +18,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use crate::archive::{BLOCK_BYTES, CheckedFile};
-use crate::engine::failure::carry_parquet;
+use crate::engine::failure::{carry_parquet, uncarry};
 use crate::engine::rows::Rows;
 use crate::store::ArchiveFile;
 
@@ -123,12 +123,14 @@ impl Reader {
     }
 
     /// Returns the footer with what it says of pages.
-    pub(super) fn page_index(&self) -> Result<ParquetMetaData> {
+    pub(super) fn page_index(&mut self) -> Result<ParquetMetaData> {
         let metadata = self.metadata()?;
-        let mut reader = ParquetMetaDataReader::new_with_metadata(metadata.as_ref().clone())
+        let mut index = ParquetMetaDataReader::new_with_metadata(metadata.as_ref().clone())
             .with_page_index_policy(PageIndexPolicy::Optional);
-        let read = reader.read_page_indexes(&self.file()?).and_then(|()| reader.finish());
-        read.with_context(|| format!("cannot read archive file '{}'", self.entry.path))
+        // Nothing here waits, see `get_bytes`.
+        let read = index.load_page_index(&mut *self).now_or_never();
+        read.context("cannot read the page index at once")?.map_err(uncarry)?;
+        Ok(index.finish()?)
     }
 
     fn check_rows(&self, metadata: ParquetMetaData) -> Result<ParquetMetaData> {

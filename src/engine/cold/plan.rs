@@ -31,8 +31,12 @@ use crate::engine::hot;
 use crate::engine::table::Wanted;
 use crate::model::{Column as TableColumn, Table, Value};
 
-/// Streams that are merged at most to keep an order: each holds a row group of its own in memory.
-const MOST_STREAMS: usize = 64;
+/// Streams that are merged at most to keep an order, each with an open file.
+const MOST_STREAMS: usize = 256;
+
+/// Bytes that streams read at the same time may hold, and what one holds: some columns of a row group.
+const MOST_STREAM_BYTES: u64 = 256 << 20;
+const STREAM_BYTES: u64 = 8 << 20;
 
 /// Bytes of a part of a file: a smaller one takes longer to open than to read.
 const PART_BYTES: u64 = 4 << 20;
@@ -202,7 +206,9 @@ impl<'a> Scan<'a> {
         let share = (bytes / threads.max(1) as u64).max(PART_BYTES);
         let parts = files.iter().flat_map(|entry| self.parts(entry, entry.file.bytes.div_ceil(share)));
         let parts: Vec<_> = parts.collect();
-        let streams = if parts.len() <= MOST_STREAMS { parts.len() } else { threads.max(1) };
+        let held: u64 = parts.iter().map(|part| part.effective_size().min(STREAM_BYTES)).sum();
+        let is_ordered = parts.len() <= MOST_STREAMS && held <= MOST_STREAM_BYTES;
+        let streams = if is_ordered { parts.len() } else { threads.max(1) };
         let mut groups = vec![FileGroup::default(); streams];
         for (at, part) in parts.into_iter().enumerate() {
             groups[at % streams].push(part);
@@ -224,7 +230,9 @@ impl<'a> Scan<'a> {
             return vec![all];
         }
         let place = |part: u64| i64::try_from(file.bytes / parts * part).unwrap_or(i64::MAX);
-        let end = |part: u64| if part + 1 == parts { i64::MAX } else { place(part + 1) };
+        let end = |part: u64| {
+            if part + 1 == parts { i64::try_from(file.bytes).unwrap_or(i64::MAX) } else { place(part + 1) }
+        };
         (0..parts).map(|part| all.clone().with_range(place(part), end(part))).collect()
     }
 

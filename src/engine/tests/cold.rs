@@ -91,8 +91,8 @@ fn a_plan_says_what_is_read_of_how_much() {
             "SELECT ts, open FROM bars WHERE symbol = 'BBB' AND ts >= '2025-02-01' AND ts < '2025-02-02'"
         ),
         [
-            "ColdScan: table=bars, files=1 of 4, row_groups=1 of 2, rows=100 of 1095, columns=[symbol, ts, open], \
-          order=[ts@1 ASC NULLS LAST], where=symbol = BBB AND ts >= 1738368000000000 AND ts < 1738454400000000"
+            "ColdScan: table=bars, files=1 of 4, row_groups=1 of 2, rows=200 of 1095, columns=[ts, open, symbol], \
+          order=[ts@0 ASC NULLS LAST], where=symbol = BBB AND ts >= 1738368000000000 AND ts < 1738454400000000"
         ]
     );
     let lines = cold_lines(&engine, "SELECT open FROM bars WHERE source = 'y'");

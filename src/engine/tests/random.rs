@@ -163,7 +163,7 @@ fn engines(name: &str, seed: u64) -> (Engine, Engine) {
 
 /// Returns the rows, those of an order that the query does not ask for in one of their own.
 fn answer(engine: &Engine, sql: &str) -> Vec<String> {
-    let mut lines: Vec<_> = rows(engine, sql).lines().map(str::to_owned).collect();
+    let mut lines: Vec<_> = rows(engine, sql).split('\n').map(str::to_owned).collect();
     if !sql.contains("ORDER BY") || sql.contains("OVER") {
         lines.sort();
     }
@@ -188,7 +188,7 @@ fn compare_all(table: &str, seeds: std::ops::Range<u64>, queries: &[&str]) {
 fn bars_answer_alike() {
     compare_all(
         "bars",
-        0..60,
+        0..25,
         &[
             "SELECT * FROM bars",
             "SELECT count(*), count(open), sum(open), min(ts), max(ts) FROM bars",
@@ -221,7 +221,7 @@ fn bars_answer_alike() {
 fn keys_of_several_columns_and_nulls_answer_alike() {
     compare_all(
         "odds",
-        0..60,
+        0..25,
         &[
             "SELECT * FROM odds",
             "SELECT * FROM odds ORDER BY source, event, book, market, outcome, point NULLS FIRST, ts",
@@ -235,7 +235,7 @@ fn keys_of_several_columns_and_nulls_answer_alike() {
     );
     compare_all(
         "chain",
-        0..40,
+        0..15,
         &[
             "SELECT * FROM chain",
             "SELECT * FROM chain ORDER BY source, symbol, expiry, strike, option_type, ts",
@@ -250,7 +250,7 @@ fn keys_of_several_columns_and_nulls_answer_alike() {
 fn ticks_answer_alike() {
     compare_all(
         "trades",
-        0..60,
+        0..25,
         &[
             "SELECT * FROM trades",
             "SELECT * FROM trades ORDER BY source, symbol, ts, seq",
