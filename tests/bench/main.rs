@@ -4,7 +4,8 @@
 //! often each command runs, `--csv` prints `date,commit,machine,bench,rows,median_ns,bytes` lines instead of
 //! the table. The programs run in turn (A B C A B C …) and the median counts. sqlite3 takes part if it is
 //! installed, duckdb if it is on the PATH or beside the interpreter that `BARN_TEST_PYTHON` names, curl and aiohttp
-//! likewise.
+//! likewise. `cargo bench -- size --data FOLDER` takes the sizes of real market data, beside pyarrow, polars and
+//! DuckDB where `BARN_TEST_PYTHON` has them.
 #![allow(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -14,6 +15,20 @@
 
 mod archive;
 mod fetch;
+mod size;
+
+// The sets of real data and how they are stored: what the tests of the archive run on.
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../cli/dialects.rs"]
+mod dialects;
+#[allow(dead_code, clippy::print_stderr, clippy::format_push_string, reason = "the tests use more of it")]
+#[path = "../cli/harness.rs"]
+mod harness;
+#[path = "../cli/compress/measure.rs"]
+mod measure;
+#[allow(dead_code, unused_imports, unused_macros, reason = "the tests use more of it")]
+#[path = "../cli/compress/sets.rs"]
+mod sets;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -51,25 +66,38 @@ struct Suite {
     words: Vec<String>,
     runs: usize,
     lines: Vec<Line>,
+    /// The folder of the real market data.
+    data: Option<PathBuf>,
+    sizes: Vec<measure::Sizes>,
 }
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let (mut words, mut runs, mut csv) = (Vec::new(), 5, false);
+    let mut data = std::env::var_os("BARN_TEST_DATA").map(PathBuf::from);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--csv" => csv = true,
             "--runs" => runs = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(runs),
+            "--data" => data = arguments.next().map(PathBuf::from),
             _ => words.push(argument),
         }
     }
-    let mut suite = Suite { folder: tempfile::tempdir().unwrap(), words, runs, lines: Vec::new() };
+    let folder = tempfile::tempdir().unwrap();
+    let mut suite = Suite { folder, words, runs, lines: Vec::new(), data, sizes: Vec::new() };
     suite.start();
     suite.import();
     suite.query();
     suite.archive();
     suite.fetch();
-    if csv { suite.print_csv() } else { suite.print_table() }
+    suite.size();
+    if csv {
+        suite.print_csv();
+        suite.print_sizes_csv();
+    } else {
+        suite.print_table();
+        suite.print_sizes();
+    }
 }
 
 impl Suite {
@@ -187,6 +215,9 @@ impl Suite {
     }
 
     fn print_table(&self) {
+        if self.lines.is_empty() {
+            return;
+        }
         println!("| bench | program | median | rows/s | peak MB | against barn |");
         println!("| --- | --- | ---: | ---: | ---: | ---: |");
         for line in &self.lines {

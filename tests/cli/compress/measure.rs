@@ -18,7 +18,7 @@ pub(super) const HEAD: &str = "| set | rows | barn | barn --smallest | pyarrow |
 
 /// The bytes that a set takes.
 pub(super) struct Sizes {
-    name: &'static str,
+    pub(super) name: &'static str,
     pub(super) rows: u64,
     pub(super) plain: u64,
     pub(super) smallest: u64,
