@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::Failure;
@@ -97,8 +98,15 @@ fn prepare_writer(connection: &mut Connection) -> Result<()> {
          PRAGMA journal_size_limit = 67108864;
          PRAGMA mmap_size = 0;",
     )?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_plans(connection)?;
     migrate(connection)
+}
+
+/// Keeps statements, and their plans whatever is bound to them: without that SQLite parses a cached statement again
+/// for each series it is run for, which took four fifths of the time of a table of 17,000 series.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Turns the write-ahead log on.
@@ -124,7 +132,7 @@ fn prepare_reader(connection: &Connection) -> Result<()> {
     connection.execute_batch(
         "PRAGMA query_only = 1; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
     )?;
-    connection.set_prepared_statement_cache_capacity(64);
+    keep_plans(connection)?;
     check_owner(connection)?;
     let version = user_version(connection)?;
     if version < OLDEST_READ {
