@@ -140,6 +140,7 @@ impl<'s> Archiver<'s> {
 
     fn archive(&mut self, table: &Table, options: Options, watch: Watch<'_>) -> Result<TableOutcome> {
         let snapshot = Snapshot::open(self.root, threads())?;
+        let table = current(&snapshot, table)?;
         let rows = Rows::new(&snapshot, table, options.until)?;
         let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
         let corrections = rows.corrections();
@@ -206,7 +207,7 @@ pub fn estimate(
     options: Options,
     watch: Watch<'_>,
 ) -> Result<TableOutcome> {
-    let rows = Rows::new(snapshot, table, options.until)?;
+    let rows = Rows::new(snapshot, current(snapshot, table)?, options.until)?;
     let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
     let mut outcome =
         TableOutcome { open: survey.open, corrections: rows.corrections(), ..TableOutcome::default() };
@@ -215,6 +216,12 @@ pub fn estimate(
         outcome.datasets.push(Work { rows: &rows, dataset, found, level, staging, done, stop }.estimate()?);
     }
     Ok(outcome)
+}
+
+/// Returns a table as a snapshot has it: since it was looked up another process may have given it columns.
+fn current<'s>(snapshot: &'s Snapshot, table: &Table) -> Result<&'s Table> {
+    let found = snapshot.tables().iter().find(|other| other.name == table.name);
+    found.with_context(|| format!("cannot find table '{}'", table.name))
 }
 
 fn publication<'a>(

@@ -124,6 +124,24 @@ fn a_column_that_widens_meanwhile_ends_the_run_and_the_next_one_goes_on() {
     assert_same(&rows(&sandbox, sql), &before);
 }
 
+#[test]
+fn a_table_that_gets_columns_before_its_turn_is_archived_with_them() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(10, 6_000));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    sandbox.write("b.csv", "ts,place,count\n1,A,1\n2,A,2\n");
+    sandbox.store("visits b.csv --key place --time ts");
+    let paused = Paused::start(&sandbox, "bars");
+    sandbox.write("c.csv", "ts,place,count,more,final\n3,A,0.5,x,true\n4,A,4,y,false\n");
+    assert_eq!(sandbox.store("visits c.csv --add-columns"), Counts::new_rows(2));
+    let sql = "SELECT * FROM visits ORDER BY place, ts";
+    let before = rows(&sandbox, sql);
+    assert_eq!(paused.go_on(), Some(0));
+    assert_eq!((hot(&sandbox, "bars"), hot(&sandbox, "visits")), (0, 1));
+    assert_same(&rows(&sandbox, sql), &before);
+    assert_tidy(&sandbox);
+}
+
 /// What all writers and readers of a test share.
 struct Work {
     sandbox: Sandbox,
