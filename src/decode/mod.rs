@@ -39,6 +39,7 @@ mod want;
 use crate::frame::Frame;
 use crate::model::{ColumnType, Reject};
 
+pub use self::parquet::{ParquetDecoder, SLICE_ROWS, infer_parquet};
 pub(crate) use alias::likeness;
 pub use asked::moment;
 pub use body::{Body, BodyDecoder, Given};
@@ -50,7 +51,6 @@ pub use format::{Format, sniff};
 pub use http_date::http_date;
 pub use infer::infer;
 pub use layout::Layout;
-pub use parquet::{ParquetDecoder, SLICE_ROWS, infer_parquet};
 pub use path::Path;
 pub use plain::{PlainDecoder, PlainInput, PlainSeen, plain_parquet};
 

@@ -6,10 +6,10 @@ mod parquet;
 
 use polars::prelude::{DataFrame, IdxCa, IntoColumn as _, NamedFrom as _, Series};
 
-pub use column::{Cells, ColumnBuilder};
 #[cfg(test)]
-pub(crate) use parquet::tests::sample as sample_parquet;
-pub use parquet::{ParquetColumn, ParquetFile, ParquetSlice, TimeUnit};
+pub(crate) use self::parquet::tests::sample as sample_parquet;
+pub use self::parquet::{ParquetColumn, ParquetFile, ParquetSlice, TimeUnit};
+pub use column::{Cells, ColumnBuilder};
 
 use crate::model::SeriesKey;
 use crate::model::ValueRef;

@@ -128,7 +128,10 @@ pub fn unpack<'a>(
     watch: Watch<'_>,
 ) -> Result<(Codec, Sizes)> {
     let worker = Unpacker::new();
-    let mut pieces = Pieces::new(input, expected, &worker.buffers)?;
+    let pieces = Pieces::new(input, expected, &worker.buffers);
+    // A stream that was stopped ends early, whatever that was taken for.
+    watch.check()?;
+    let mut pieces = pieces?;
     let mut sizes = Sizes::default();
     pipeline::run(
         &mut || {

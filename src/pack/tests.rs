@@ -161,7 +161,7 @@ fn frames_that_hold_nothing_are_passed_over() {
 
 #[test]
 fn a_missing_rest_is_noticed_at_every_length() {
-    let bytes = rows(3_000);
+    let bytes = rows(1_000);
     for codec in Codec::ALL {
         let packing = Packing::new(codec, None).unwrap();
         for packed in [packed(packing, &bytes), foreign(codec, &bytes)] {
@@ -177,12 +177,12 @@ fn a_missing_rest_is_noticed_at_every_length() {
 
 #[test]
 fn a_changed_byte_is_noticed_or_harmless() {
-    let bytes = rows(3_000);
+    let bytes = rows(1_000);
     for codec in Codec::ALL {
         let packing = Packing::new(codec, None).unwrap();
         for packed in [packed(packing, &bytes), foreign(codec, &bytes)] {
             for at in 0..packed.len() {
-                for flip in [1, 0x10, 0x80, 0xff] {
+                for flip in [1, 0x80] {
                     let mut changed = packed.clone();
                     changed[at] ^= flip;
                     if let Ok((_, found)) = unpacked(&changed, Expansion::Bounded) {

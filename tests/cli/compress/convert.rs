@@ -127,7 +127,7 @@ fn other_programs_read_the_file() {
     let script = "import duckdb, polars, pyarrow.parquet as parquet\n\
                   rows = parquet.read_table('a.parquet').to_pylist()\n\
                   assert rows == polars.read_parquet('a.parquet').to_dicts(), rows\n\
-                  assert duckdb.sql(\"SELECT count(*), sum(p) FROM 'a.parquet'\").fetchone() == (2, 1.6)\n\
+                  assert duckdb.sql(\"SELECT count(*), sum(p) FROM 'a.parquet'\").fetchall() == [(2, 1.6)]\n\
                   assert rows[0]['s'] == 'x' and rows[0]['p'] == 1.5 and rows[1]['n'] is None, rows\n";
     let mut command = Command::new(python);
     command.current_dir(sandbox.path("")).args(["-c", script]);

@@ -61,11 +61,11 @@ fn a_file_comes_back_as_it_was() {
             sandbox.write(name, &bytes);
             let packed = format!("{name}.{extension}");
             let said = sandbox.barn(["compress", name, "--codec", codec]).ok();
-            said.says(&[&format!("compressed '{name}' into '{packed}': "), "ratio", "B/s"]).prints("");
+            said.says(&[&format!("compressed '{name}' into '{packed}': "), "ratio", "/s\n"]).prints("");
             assert!(sandbox.read(name) == bytes, "the input stays");
             let size = sandbox.read(&packed).len();
             assert!(name != "zeros" || size < 300_000, "{codec}: {size} bytes of zeros");
-            assert!(name != "rows" || size < 12_000_000, "{codec}: {size} bytes of rows");
+            assert!(name != "rows" || size < 15_000_000, "{codec}: {size} bytes of rows");
             fs::remove_file(sandbox.path(name)).unwrap();
             let said = sandbox.barn(["compress", "-d", &packed]).ok();
             said.says(&[&format!("decompressed '{packed}' into '{name}': ")]);
@@ -212,7 +212,7 @@ fn what_cannot_be_meant_is_a_usage_error() {
 #[test]
 fn levels_reach_the_codec() {
     let sandbox = Sandbox::new();
-    sandbox.write("a", rows(3_000_000));
+    sandbox.write("a", rows(500_000));
     for (codec, low, high) in [("zstd", "1", "19"), ("gzip", "1", "9")] {
         let size = |level: &str| {
             let packed = sandbox.barn(["compress", "a", "-o", "-", "--codec", codec, "--level", level]).ok();
@@ -231,13 +231,13 @@ fn what_is_missing_or_changed_is_noticed_and_leaves_nothing() {
         sandbox.barn(["compress", "a", "--codec", codec]).ok();
         let packed = sandbox.read(&format!("a.{extension}"));
         fs::remove_file(sandbox.path("a")).unwrap();
-        let lengths = (0..20).chain((20..packed.len()).step_by(packed.len() / 30)).chain([packed.len() - 1]);
+        let lengths = (0..20).chain((20..packed.len()).step_by(packed.len() / 15)).chain([packed.len() - 1]);
         for length in lengths {
             sandbox.write(&format!("a.{extension}"), &packed[..length]);
             sandbox.barn(["compress", "-d", &format!("a.{extension}")]).fails(1).says(&["cannot decompress"]);
             assert_eq!(names(&sandbox), [format!("a.{extension}")], "{codec} cut at {length}");
         }
-        for at in (0..packed.len()).step_by(packed.len() / 60) {
+        for at in (0..packed.len()).step_by(packed.len() / 30) {
             let mut changed = packed.clone();
             changed[at] ^= 0x55;
             sandbox.write(&format!("a.{extension}"), changed);
@@ -337,7 +337,8 @@ fn an_interrupt_leaves_nothing() {
         &["compress", "-", "-o", "b.parquet"],
     ] {
         let sandbox = Sandbox::new();
-        sandbox.write("a", rows(100_000_000));
+        // What is packed at this level for longer than the test waits; the others wait for a pipe.
+        sandbox.write("a", rows(if arguments[1] == "a" { 50_000_000 } else { 1_000 }));
         let mut command = sandbox.barn_command(arguments);
         // A pipe into which nothing comes is waited for.
         command.stdin(Stdio::piped());
