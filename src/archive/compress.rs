@@ -143,6 +143,7 @@ impl<'s> Archiver<'s> {
         let table = current(&snapshot, table)?;
         let rows = Rows::new(&snapshot, table, options.until)?;
         let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
+        survey.datasets.keys().try_for_each(|dataset| dataset.check(table))?;
         let corrections = rows.corrections();
         let mut prepared = Vec::new();
         for (dataset, found) in &survey.datasets {
@@ -209,6 +210,7 @@ pub fn estimate(
 ) -> Result<TableOutcome> {
     let rows = Rows::new(snapshot, current(snapshot, table)?, options.until)?;
     let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
+    survey.datasets.keys().try_for_each(|dataset| dataset.check(table))?;
     let mut outcome =
         TableOutcome { open: survey.open, corrections: rows.corrections(), ..TableOutcome::default() };
     for (dataset, found) in &survey.datasets {

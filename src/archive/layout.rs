@@ -19,6 +19,9 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 /// What other readers take for a missing value; an empty text is escaped to this.
 const EMPTY: &str = "__EMPTY__";
 
+/// Bytes that the name of a folder has at most, in every file system that is in use.
+const MAX_NAME_BYTES: usize = 255;
+
 /// A dataset: the values of its columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dataset {
@@ -49,6 +52,21 @@ impl Dataset {
     pub fn folder(&self, table: &Table) -> String {
         let part = |(at, value): &(usize, String)| format!("{}={}", table.key[*at].name, escape(value));
         self.values.iter().map(part).collect::<Vec<_>>().join("/")
+    }
+
+    /// Fails where a value is too long for the name of a folder.
+    pub(super) fn check(&self, table: &Table) -> Result<()> {
+        for (at, value) in &self.values {
+            let name = &table.key[*at].name;
+            let bytes = name.len() + 1 + escape(value).len();
+            if bytes > MAX_NAME_BYTES {
+                bail!(
+                    "cannot archive {name} '{value}': the name of its folder has {bytes} bytes, \
+                     at most {MAX_NAME_BYTES} are possible"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Reads the folders that [`Dataset::folder`] writes.
@@ -147,6 +165,15 @@ mod tests {
             "source=%FF/timeframe=1m",
         ] {
             assert!(Dataset::parse(&table, bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_value_has_to_fit_into_a_name() {
+        let table = bars();
+        for (source, fits) in [("x".repeat(248), true), ("x".repeat(249), false), ("é".repeat(42), false)] {
+            let key = SeriesKey([source.as_str(), "X", "1m"].map(|text| Value::Text(text.into())).into());
+            assert_eq!(Dataset::of(&table, &key).check(&table).is_ok(), fits, "{source}");
         }
     }
 

@@ -267,11 +267,12 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     sync().with_context(|| format!("cannot sync folder '{}'", path.display()))
 }
 
-/// Removes a regular file; one that is not there is no error, anything else than a file is.
+/// Removes a regular file; one that is not there, or cannot be, is no error, anything else than a file is.
 pub fn remove(path: &Path) -> Result<()> {
+    use std::io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
     let context = || format!("cannot remove '{}'", path.display());
     match fs::symlink_metadata(path) {
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(err) if matches!(err.kind(), NotFound | NotADirectory | InvalidFilename) => return Ok(()),
         Err(err) => return Err(err).with_context(context),
         Ok(known) if !known.is_file() => anyhow::bail!("{}: it is not a regular file", context()),
         Ok(_) => {}
