@@ -114,7 +114,7 @@ fn a_column_that_widens_meanwhile_ends_the_run_and_the_next_one_goes_on() {
     sandbox.store("visits a.csv --key place --time ts");
     let paused = Paused::start(&sandbox, "visits");
     sandbox.write("b.csv", "ts,place,count\n70000,A,0.5\n");
-    assert_eq!(sandbox.store("visits b.csv"), Counts::new_rows(1));
+    assert_eq!(sandbox.store("visits b.csv --add-columns"), Counts::new_rows(1));
     let sql = "SELECT * FROM visits ORDER BY place, ts";
     let before = rows(&sandbox, sql);
     assert_eq!(paused.go_on(), Some(1));
@@ -132,12 +132,12 @@ fn a_table_that_gets_columns_before_its_turn_is_archived_with_them() {
     sandbox.write("b.csv", "ts,place,count\n1,A,1\n2,A,2\n");
     sandbox.store("visits b.csv --key place --time ts");
     let paused = Paused::start(&sandbox, "bars");
-    sandbox.write("c.csv", "ts,place,count,more,final\n3,A,0.5,x,true\n4,A,4,y,false\n");
+    sandbox.write("c.csv", "ts,place,count,more\n3,A,0.5,x\n4,A,4,y\n");
     assert_eq!(sandbox.store("visits c.csv --add-columns"), Counts::new_rows(2));
     let sql = "SELECT * FROM visits ORDER BY place, ts";
     let before = rows(&sandbox, sql);
     assert_eq!(paused.go_on(), Some(0));
-    assert_eq!((hot(&sandbox, "bars"), hot(&sandbox, "visits")), (0, 1));
+    assert_eq!((hot(&sandbox, "bars"), hot(&sandbox, "visits")), (0, 0));
     assert_same(&rows(&sandbox, sql), &before);
     assert_tidy(&sandbox);
 }
@@ -248,8 +248,9 @@ fn a_fetch_while_history_is_archived() {
         is_done.store(true, Ordering::SeqCst);
         assert!(archiver.join().unwrap() > 1);
     });
-    let counts = stage.report()["counts"].clone();
-    assert_eq!(counts["read"], counts["unchanged"], "{counts}");
+    let report = stage.report();
+    assert!(report["read"].as_u64().unwrap() > 2_000, "{report}");
+    assert_eq!(report["read"], report["unchanged"], "{report}");
     assert_same(&stage.bars(), &expected(&["AAA", "BBB"], "1h", since, until, NOW));
     compress(&stage.sandbox, "--all");
     assert_eq!(hot(&stage.sandbox, "bars"), 0);
