@@ -37,6 +37,9 @@ const LONG_PAGE_BYTES: usize = 2 << 20;
 /// those of bars save under 1 % or are larger, and are short for the sake of queries.
 const LONG_PAGE_GAIN: u64 = 128;
 
+/// Rows of a row group up to which long pages need not save more than a byte: all of it is unpacked in a millisecond.
+const LONG_PAGE_ROWS: usize = 1 << 16;
+
 /// Bytes of a dictionary. The trial finds out whether a dictionary pays, so this only bounds memory.
 const DICTIONARY_BYTES: usize = 16 << 20;
 
@@ -268,7 +271,8 @@ impl Columns {
             .map(|(at, array)| self.try_column((at, array), &self.suited(at, array), Pages::Short))
             .collect::<Result<_>>()?;
         let total: u64 = short.iter().map(|tried| tried.least).sum();
-        let least_gain = total.div_ceil(LONG_PAGE_GAIN);
+        let is_small = arrays.first().is_some_and(|array| array.len() <= LONG_PAGE_ROWS);
+        let least_gain = if is_small { 1 } else { total.div_ceil(LONG_PAGE_GAIN) };
         columns()
             .zip(short)
             .map(|((at, array), short)| {
