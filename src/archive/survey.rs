@@ -104,7 +104,7 @@ pub(super) fn survey(
         Ok((part.rows > 0 || part.open > 0).then_some((dataset, part)))
     };
     let parts = series.par_iter().map(look).collect::<Result<Vec<_>>>()?;
-    let mut survey = Survey::default();
+    let (mut survey, origins) = (Survey::default(), origins(rows));
     for (entry, part) in series.into_iter().zip(parts) {
         let Some((dataset, part)) = part else { continue };
         survey.open += part.open;
@@ -118,7 +118,7 @@ pub(super) fn survey(
                 vacant.insert(Found::new(rows.table, known, asked))
             }
         };
-        add(rows, found, entry, part);
+        add(found, &origins, entry, part);
     }
     Ok(survey)
 }
@@ -164,22 +164,43 @@ fn look_at(rows: &Rows<'_>, entry: &SeriesEntry, choice: &dyn Fn(&Column) -> Cho
     Ok(part)
 }
 
-fn add(rows: &Rows<'_>, found: &mut Found, entry: SeriesEntry, part: Part) {
+/// Where the values of a column of a file come from.
+enum Origin {
+    /// The key column at this place.
+    Key(usize),
+    /// The value column at this place of a part.
+    Part(usize),
+    /// What stands for a value that no row has.
+    Default,
+    /// The order of the rows, of which nothing is asked.
+    Order,
+}
+
+/// Returns the origins of the columns of a file: once for all series, since a table may have hundreds of columns.
+fn origins(rows: &Rows<'_>) -> Vec<Origin> {
     let table = rows.table;
+    let origin = |column: &Column| match (table.key_index(&column.name), table.value_index(&column.name)) {
+        (Some(at), _) => Origin::Key(at),
+        (None, Some(at)) => {
+            let place = rows.present.iter().position(|present| *present == at);
+            place.map_or(Origin::Default, Origin::Part)
+        }
+        (None, None) => Origin::Order,
+    };
+    file_columns(table).iter().map(origin).collect()
+}
+
+fn add(found: &mut Found, origins: &[Origin], entry: SeriesEntry, part: Part) {
     found.rows += part.rows;
     for (month, rows) in part.months {
         *found.months.entry(month).or_insert(0) += rows;
     }
-    for (column, values) in &mut found.columns {
-        if let Some(at) = table.key_index(&column.name) {
-            values.add(entry.key.0[at].as_ref());
-        } else if let Some(at) = table.value_index(&column.name) {
-            match rows.present.iter().position(|present| *present == at) {
-                Some(place) => values.merge(&part.values[place]),
-                // No row has it: every one has what stands for an absent value.
-                None if column.default.as_ref() != ValueRef::Null => values.count += part.rows,
-                None => {}
-            }
+    for ((column, values), origin) in found.columns.iter_mut().zip(origins) {
+        match *origin {
+            Origin::Key(at) => values.add(entry.key.0[at].as_ref()),
+            Origin::Part(place) => values.merge(&part.values[place]),
+            Origin::Default if column.default.as_ref() != ValueRef::Null => values.count += part.rows,
+            Origin::Default | Origin::Order => {}
         }
     }
     found.series.push(entry);
