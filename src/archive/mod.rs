@@ -12,6 +12,7 @@ mod convert;
 mod dataset;
 mod encode;
 mod file;
+mod hash;
 mod layout;
 mod lookup;
 mod narrow;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::interrupted;
-use super::write::{Content, Group, Origin, Written, shown};
+use super::write::{Content, Group, Origin, Written};
 use crate::frame::{Cells, ParquetFile};
 use crate::fs;
 use crate::model::{Value, ValueRef};
@@ -73,8 +73,8 @@ fn compare(content: &Content<'_>, file: &ParquetFile, start: usize, group: Group
                         "row {} of column '{}' reads back as {}, the store has {}",
                         start + row,
                         column.name,
-                        shown(&found.to_value()),
-                        shown(&expected.to_value())
+                        found.shown(),
+                        expected.shown()
                     );
                 }
             }

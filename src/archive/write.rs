@@ -11,12 +11,12 @@ use arrow::array::ArrayRef;
 
 use super::columns::{Column, constant};
 use super::encode::{ColumnSize, Encoder, FileColumn};
-use super::file::{BLOCK_BYTES, block_hash};
+use super::hash::Hashing;
 use super::interrupted;
 use super::narrow::Physical;
 use super::rows::{Period, Rows};
 use crate::fs::{NewFile, fault};
-use crate::model::{Value, ValueRef};
+use crate::model::ValueRef;
 use crate::store::{Digest, Resume, Row, SeriesEntry};
 
 /// Rows of a row group at most. Large groups share dictionaries: 505 daily stocks take 13.55 bytes a row at
@@ -341,71 +341,7 @@ impl<'c> Builder<'c> {
     }
 }
 
-/// Hashes a file while it is written.
-struct Hashing {
-    file: NewFile,
-    whole: blake3::Hasher,
-    block: Vec<u8>,
-    blocks: Vec<u8>,
-    bytes: u64,
-}
-
-impl Hashing {
-    fn new(file: NewFile) -> Self {
-        Self { file, whole: blake3::Hasher::new(), block: Vec::new(), blocks: Vec::new(), bytes: 0 }
-    }
-
-    fn finish(mut self) -> (NewFile, u64, Digest) {
-        if !self.block.is_empty() {
-            self.blocks.extend_from_slice(&block_hash(&self.block));
-        }
-        let blake3 = self.whole.finalize().as_bytes().to_vec();
-        (self.file, self.bytes, Digest { blake3, blocks: self.blocks })
-    }
-}
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        let mut rest = &bytes[..written];
-        self.bytes += written as u64;
-        self.whole.update(rest);
-        let size = usize::try_from(BLOCK_BYTES).unwrap_or(usize::MAX);
-        while !rest.is_empty() {
-            let (head, tail) = rest.split_at(rest.len().min(size - self.block.len()));
-            self.block.extend_from_slice(head);
-            if self.block.len() == size {
-                self.blocks.extend_from_slice(&block_hash(&self.block));
-                self.block.clear();
-            }
-            rest = tail;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
-}
-
 /// Returns whether a column's values are looked for one by one.
 pub(super) fn is_sought(physical: Physical, is_key: bool) -> bool {
     is_key && physical == Physical::Text
-}
-
-/// Returns a value's text for an error.
-pub(super) fn shown(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.to_string(),
-        Value::Double(number) => number.to_string(),
-        Value::Bigint(number) => number.to_string(),
-        Value::Date(days) => {
-            let mut text = Vec::new();
-            crate::model::time::write_date(i64::from(*days), &mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        }
-        Value::Boolean(flag) => flag.to_string(),
-        Value::Timestamp(micros) => crate::model::time::format_timestamp(*micros),
-        Value::Null => "null".to_owned(),
-    }
 }

@@ -67,6 +67,23 @@ impl ValueRef<'_> {
         }
     }
 
+    /// Returns the value as an error message shows it.
+    pub fn shown(self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Text(text) => text.to_owned(),
+            Self::Double(number) => format!("{number:?}"),
+            Self::Bigint(number) => number.to_string(),
+            Self::Boolean(flag) => flag.to_string(),
+            Self::Timestamp(micros) => super::time::format_timestamp(micros),
+            Self::Date(days) => {
+                let mut text = Vec::new();
+                super::time::write_date(i64::from(days), &mut text);
+                String::from_utf8_lossy(&text).into_owned()
+            }
+        }
+    }
+
     /// Appends a form in which two values are equal exactly when their bytes are, null included.
     pub fn encode(self, out: &mut Vec<u8>) {
         match self {

@@ -157,25 +157,8 @@ impl<'f> Batch<'f> {
         let key = &self.frame.keys()[self.frame.series()[row] as usize];
         let values = self.table.key.iter().zip(&key.0);
         let mut words: Vec<_> =
-            values.map(|(column, value)| format!("{}={}", column.name, show(value.as_ref()))).collect();
-        words.push(format!("ts={}", show(ValueRef::Timestamp(self.frame.ts()[row]))));
+            values.map(|(column, value)| format!("{}={}", column.name, value.as_ref().shown())).collect();
+        words.push(format!("ts={}", ValueRef::Timestamp(self.frame.ts()[row]).shown()));
         words.join(", ")
-    }
-}
-
-/// Returns a value as an error message shows it.
-pub(super) fn show(value: ValueRef<'_>) -> String {
-    match value {
-        ValueRef::Null => "null".to_owned(),
-        ValueRef::Text(text) => text.to_owned(),
-        ValueRef::Double(number) => format!("{number:?}"),
-        ValueRef::Bigint(number) => number.to_string(),
-        ValueRef::Boolean(flag) => flag.to_string(),
-        ValueRef::Timestamp(micros) => crate::model::time::format_timestamp(micros),
-        ValueRef::Date(days) => {
-            let mut text = Vec::new();
-            crate::model::time::write_date(i64::from(days), &mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        }
     }
 }

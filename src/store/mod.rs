@@ -4,6 +4,7 @@
 mod batch;
 mod catalog;
 mod late;
+mod leave;
 mod ledger;
 mod manifest;
 mod open;

@@ -71,7 +71,7 @@ fn dump(root: &Path, table: &str) -> Vec<String> {
     let scan = Scan { table: table.to_owned(), fields, since: None, until: None };
     let mut lines = Vec::new();
     for entry in snapshot.series(table).unwrap() {
-        let symbol = batch::show(entry.key.0[1].as_ref());
+        let symbol = entry.key.0[1].as_ref().shown();
         snapshot
             .scan(&scan, entry.id, None, &mut |row| {
                 let mut line = symbol.clone();
@@ -79,7 +79,7 @@ fn dump(root: &Path, table: &str) -> Vec<String> {
                     line.push(' ');
                     line.push_str(&match row.get(at)? {
                         ValueRef::Timestamp(micros) => micros.to_string(),
-                        value => batch::show(value),
+                        value => value.shown(),
                     });
                 }
                 lines.push(line);

@@ -8,7 +8,7 @@ use std::ops::Range;
 use anyhow::{Context as _, Result, bail};
 use rusqlite::{CachedStatement, Connection};
 
-use super::batch::{Batch, Input, show};
+use super::batch::{Batch, Input};
 use super::catalog::{Stored, quoted};
 use super::ticks::ArchivedTicks;
 use super::value::{Bind, read};
@@ -340,8 +340,8 @@ pub(super) fn judge<'v>(
                 Failure::new(format!(
                     "{}: the input has {name} {}, the store {}",
                     batch.name_row(at),
-                    show(new),
-                    show(old)
+                    new.shown(),
+                    old.shown()
                 ))
                 .hint("`--on-conflict keep-known` takes the new values")
             );
