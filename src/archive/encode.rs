@@ -37,7 +37,8 @@ const LONG_PAGE_BYTES: usize = 2 << 20;
 /// those of bars save under 1 % or are larger, and are short for the sake of queries.
 const LONG_PAGE_GAIN: u64 = 128;
 
-/// Rows of a row group up to which long pages need not save more than a byte: all of it is unpacked in a millisecond.
+/// Rows of a row group up to which long pages need not save more than a byte: it has four short ones at most, so
+/// that there is little to skip.
 const LONG_PAGE_ROWS: usize = 1 << 16;
 
 /// Bytes of a dictionary. The trial finds out whether a dictionary pays, so this only bounds memory.
