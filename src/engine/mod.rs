@@ -12,6 +12,7 @@ mod guard;
 mod hot;
 mod kept;
 mod nanos;
+mod order;
 mod repeat;
 mod rows;
 mod table;
@@ -187,6 +188,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_runtime_env(environment.build_arc()?)
         .with_default_features()
         .with_analyzer_rule(Arc::new(nanos::ExactNanos))
+        .with_physical_optimizer_rule(Arc::new(order::KeepOrder))
         .build();
     let context = SessionContext::new_with_state(state);
     functions::register(&context);
