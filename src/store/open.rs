@@ -136,10 +136,7 @@ fn prepare_reader(connection: &Connection) -> Result<()> {
     check_owner(connection)?;
     let version = user_version(connection)?;
     if version < OLDEST_READ {
-        bail!(
-            "its format {version} is older than this barn's {}; open it once for writing",
-            MIGRATIONS.len()
-        );
+        bail!("nothing is in it yet: the command that makes it has not ended, or was stopped");
     }
     Ok(())
 }
