@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::process::Child;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -148,6 +147,15 @@ struct Work {
     is_done: AtomicBool,
 }
 
+/// Says that it is done when it goes, also where a check fails, so that nobody works on forever.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 impl Work {
     /// Runs commands until the others are done.
     fn until_done(&self, mut step: impl FnMut()) -> u64 {
@@ -187,6 +195,7 @@ fn writers_and_readers_at_work_all_the_time() {
             })
         });
         let archiver = scope.spawn(|| work.until_done(|| drop(compress(sandbox, "--all"))));
+        let done = Done(&work.is_done);
         // Each round updates a row of the beginning and one from the round before, and adds two.
         for round in 0..25_u64 {
             let lines = [
@@ -203,7 +212,7 @@ fn writers_and_readers_at_work_all_the_time() {
             sandbox.write("round.csv", text);
             sandbox.store("bars round.csv --set timeframe=1m");
         }
-        work.is_done.store(true, Ordering::SeqCst);
+        drop(done);
         let (answers, runs) = (queries.join().unwrap(), archiver.join().unwrap());
         assert!(answers > 2 && runs > 2, "{answers} queries, {runs} runs");
     });
@@ -230,22 +239,22 @@ fn a_fetch_while_history_is_archived() {
     });
     let until = since + 50 * DAY;
     let line = format!("AAA BBB -t 1h --since {} --until {}", at(since), at(until));
-    let is_done = Arc::new(AtomicBool::new(false));
+    // A store that another process is just making cannot be read yet.
+    stage.fetch(&format!("AAA -t 1h --since {} --until {}", at(since), at(since + DAY))).ok();
+    let is_done = AtomicBool::new(false);
     thread::scope(|scope| {
-        let (flag, sandbox) = (Arc::clone(&is_done), &stage.sandbox);
-        let archiver = scope.spawn(move || {
+        let archiver = scope.spawn(|| {
             let mut runs = 0;
-            while !flag.load(Ordering::SeqCst) {
-                if sandbox.path("barn/barn.db").exists() {
-                    compress(sandbox, "--all");
-                    runs += 1;
-                }
+            while !is_done.load(Ordering::SeqCst) {
+                compress(&stage.sandbox, "--all");
+                runs += 1;
             }
             runs
         });
+        let done = Done(&is_done);
         stage.fetch(&line).ok();
         stage.fetch(&format!("{line} --refresh")).ok();
-        is_done.store(true, Ordering::SeqCst);
+        drop(done);
         assert!(archiver.join().unwrap() > 1);
     });
     let report = stage.report();
