@@ -38,6 +38,7 @@ complete -c barn -n "__fish_barn_needs_command" -f -a "demo" -d 'Show what barn 
 complete -c barn -n "__fish_barn_needs_command" -f -a "fetch" -d 'Fetch history from a provider into the store'
 complete -c barn -n "__fish_barn_needs_command" -f -a "source" -d 'List, show, check, test and write definitions of sources'
 complete -c barn -n "__fish_barn_needs_command" -f -a "store" -d 'Store files or a stream in a table'
+complete -c barn -n "__fish_barn_needs_command" -f -a "compress" -d 'Compress history of the store into Parquet, or any file'
 complete -c barn -n "__fish_barn_needs_command" -f -a "query" -d 'Ask SQL of the store'
 complete -c barn -n "__fish_barn_needs_command" -f -a "info" -d 'Show what the store has'
 complete -c barn -n "__fish_barn_needs_command" -f -a "completions" -d 'Print the completions of a shell, or the man page'
@@ -191,6 +192,28 @@ complete -c barn -n "__fish_barn_using_subcommand store" -s q -l quiet -d 'Say n
 complete -c barn -n "__fish_barn_using_subcommand store" -s v -l verbose -d 'Say more'
 complete -c barn -n "__fish_barn_using_subcommand store" -l timing -d 'Print how long each part took'
 complete -c barn -n "__fish_barn_using_subcommand store" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c barn -n "__fish_barn_using_subcommand compress" -l table -d 'Only this table; may be repeated' -r
+complete -c barn -n "__fish_barn_using_subcommand compress" -l older-than -d 'Move rows that are older, such as 30d, 6mo or 1y [default: 30d]' -r
+complete -c barn -n "__fish_barn_using_subcommand compress" -l before -d 'Move rows before a time: 2024-01-31, 2024-01-31T09:30:00Z, -30d' -r
+complete -c barn -n "__fish_barn_using_subcommand compress" -l level -d 'How hard to try: zstd 1 to 22 [default: 9 for Parquet, 3 for a file], gzip 1 to 9 [default: 6]' -r
+complete -c barn -n "__fish_barn_using_subcommand compress" -l codec -d 'Codec [default: by the name of the output, else zstd]' -r -f -a "zstd\t''
+lz4\t''
+gzip\t''"
+complete -c barn -n "__fish_barn_using_subcommand compress" -s o -l output -d 'Write to this file, of one input; - is stdout, and OUT.parquet converts CSV, JSON or NDJSON' -r -F
+complete -c barn -n "__fish_barn_using_subcommand compress" -l store -d 'Folder of the store' -r -F
+complete -c barn -n "__fish_barn_using_subcommand compress" -l color -d 'When to use colors' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c barn -n "__fish_barn_using_subcommand compress" -l report -d 'Write what was done, as JSON, to a file' -r -F
+complete -c barn -n "__fish_barn_using_subcommand compress" -l all -d 'Move all final rows'
+complete -c barn -n "__fish_barn_using_subcommand compress" -l dry-run -d 'Say what would move, and move nothing'
+complete -c barn -n "__fish_barn_using_subcommand compress" -l smallest -d 'Write exact decimals too, where they are smaller'
+complete -c barn -n "__fish_barn_using_subcommand compress" -s d -l decompress -d 'Decompress: what a file is, its content says'
+complete -c barn -n "__fish_barn_using_subcommand compress" -s f -l force -d 'Replace files that exist, follow links, and decompress to more than 1,000 times the size'
+complete -c barn -n "__fish_barn_using_subcommand compress" -s q -l quiet -d 'Say nothing but errors'
+complete -c barn -n "__fish_barn_using_subcommand compress" -s v -l verbose -d 'Say more'
+complete -c barn -n "__fish_barn_using_subcommand compress" -l timing -d 'Print how long each part took'
+complete -c barn -n "__fish_barn_using_subcommand compress" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c barn -n "__fish_barn_using_subcommand query" -l file -d 'Read the SQL from a file; of several statements the last result is printed' -r -F
 complete -c barn -n "__fish_barn_using_subcommand query" -l with -d 'Put a CSV, NDJSON or Parquet file beside the tables' -r
 complete -c barn -n "__fish_barn_using_subcommand query" -l memory -d 'Memory the query may use before it spills to disk, such as 2GiB' -r
