@@ -243,8 +243,14 @@ fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
     let elapsed = Duration::from_secs_f64(table.seconds);
     let (verb, about) = if is_dry_run { ("would compress", "about ") } else { ("compressed", "") };
     let files: usize = table.datasets.iter().map(|dataset| dataset.files).sum();
+    // Fewer rows than a page or two of the database make no file smaller.
+    let ratio = if table.bytes_before > table.bytes_after {
+        format!(", {:.1} × smaller", table.bytes_before as f64 / table.bytes_after.max(1) as f64)
+    } else {
+        String::new()
+    };
     ui.summary(&format!(
-        "{verb} {}: {} into {} in {} ({}): {} → {about}{}, {:.2} bytes a row, {:.1} × smaller",
+        "{verb} {}: {} into {} in {} ({}): {} → {about}{}, {:.2} bytes a row{ratio}",
         table.table,
         figures::count(table.rows, "row"),
         figures::count(files as u64, "file"),
@@ -253,7 +259,6 @@ fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
         figures::bytes(table.bytes_before),
         figures::bytes(table.bytes_after),
         table.bytes_after as f64 / table.rows as f64,
-        table.bytes_before as f64 / table.bytes_after.max(1) as f64,
     ));
     for line in table.datasets.iter().flat_map(describe) {
         ui.summary(&line);
