@@ -1,7 +1,7 @@
 //! An input as it is: each of its fields a column, without a table, a key or a time.
 //!
 //! The types come from all of its cells, so that every record fits but one that is no record. They are those that
-//! [`super::infer`] gives a new table, except that a time finer than a microsecond stays text.
+//! [`super::infer()`] gives a new table, except that a time finer than a microsecond stays text.
 
 use anyhow::{Result, bail};
 

@@ -62,10 +62,10 @@ pub struct Sizes {
     pub written: u64,
 }
 
-/// Whether an input may unpack to more than [`MOST_EXPANSION`] times its size.
+/// Whether an input may unpack to more than 1,000 times its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expansion {
-    /// It is an error, from [`FREE_BYTES`] on.
+    /// It is an error, from 100 MiB on.
     Bounded,
     /// It may be what it likes.
     Free,
