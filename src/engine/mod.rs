@@ -23,6 +23,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::dataframe::DataFrame;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -133,12 +135,16 @@ impl Engine {
 }
 
 impl Session {
-    async fn plan(&self, statement: Statement) -> Result<datafusion::dataframe::DataFrame> {
+    async fn plan(&self, statement: Statement) -> Result<DataFrame> {
         self.check_tables(&statement)?;
         let planning = |err| translate(err, Stage::Planning);
         let plan = self.context.state().statement_to_plan(statement).await.map_err(planning)?;
         only_reads(&plan)?;
-        self.context.execute_logical_plan(plan).await.map_err(planning)
+        let mut state = self.context.state();
+        // Archived files are sorted, so windows merge them; sorting them again would take memory for all rows. A scan
+        // of archived files says its order only where this is set.
+        state.config_mut().options_mut().optimizer.prefer_existing_sort = keeps_order(&plan)?;
+        Ok(DataFrame::new(state, plan))
     }
 
     /// DataFusion has no typed error for an unknown table.
@@ -160,6 +166,20 @@ impl Session {
     }
 }
 
+/// Returns whether the rows of a plan are better read in their order: for windows and for rows as they are.
+///
+/// Groups are not: DataFusion (55.2) makes ordered ones on one core.
+fn keeps_order(plan: &LogicalPlan) -> Result<bool> {
+    let (mut has_window, mut has_groups) = (false, false);
+    plan.apply_with_subqueries(|node| {
+        has_window |= matches!(node, LogicalPlan::Window(_));
+        has_groups |= matches!(node, LogicalPlan::Aggregate(_));
+        Ok(TreeNodeRecursion::Continue)
+    })
+    .map_err(|err| translate(err, Stage::Planning))?;
+    Ok(has_window || !has_groups)
+}
+
 /// Refuses a plan that would change something, should its text have passed.
 fn only_reads(plan: &LogicalPlan) -> Result<()> {
     let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -173,8 +193,6 @@ fn only_reads(plan: &LogicalPlan) -> Result<()> {
 fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Result<SessionContext> {
     let mut config = SessionConfig::new().with_target_partitions(cores).with_information_schema(true);
     config.options_mut().execution.time_zone = Some("UTC".to_owned());
-    // Archived files are sorted, so windows merge them; sorting them again would take memory for all rows.
-    config.options_mut().optimizer.prefer_existing_sort = true;
     let mut environment = RuntimeEnvBuilder::new();
     if let Some(bytes) = memory_bytes {
         environment = environment.with_memory_pool(Arc::new(FairSpillPool::new(bytes)));

@@ -44,6 +44,8 @@ pub(super) struct Wanted {
     pub(super) matching: Keys,
     /// The number of rows that suffice.
     pub(super) limit: Option<usize>,
+    /// Whether archived rows are wanted in their order.
+    pub(super) is_ordered: bool,
 }
 
 impl OneTable {
@@ -80,7 +82,8 @@ impl OneTable {
             Some(mask) => all.filter(mask)?,
             None => all.clone(),
         };
-        Ok(Wanted { projection: None, range, condition, all, mask, matching, limit: None })
+        let is_ordered = state.config_options().optimizer.prefer_existing_sort;
+        Ok(Wanted { projection: None, range, condition, all, mask, matching, limit: None, is_ordered })
     }
 
     fn archive(&self, series: &[SeriesEntry]) -> anyhow::Result<Arc<Archive>> {

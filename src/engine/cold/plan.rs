@@ -89,7 +89,7 @@ impl<'a> Scan<'a> {
             }
         }
         let schema = hot::schema(&stored);
-        let order = order(table, wanted, chosen, &schema)?;
+        let order = if wanted.is_ordered { order(table, wanted, chosen, &schema)? } else { None };
         Ok(Self { archive, table, wanted, schema, sources, keys, order })
     }
 
@@ -203,7 +203,7 @@ impl<'a> Scan<'a> {
     /// Divides files among streams, each in the order of the keys.
     fn groups(&self, files: &[Entry], threads: usize) -> Vec<FileGroup> {
         let bytes: u64 = files.iter().map(|entry| entry.file.bytes).sum();
-        let share = (bytes / threads.max(1) as u64).max(PART_BYTES);
+        let share = bytes.div_ceil(threads.max(1) as u64).max(PART_BYTES);
         let parts = files.iter().flat_map(|entry| self.parts(entry, entry.file.bytes.div_ceil(share)));
         let parts: Vec<_> = parts.collect();
         let held: u64 = parts.iter().map(|part| part.effective_size().min(STREAM_BYTES)).sum();
