@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -17,12 +17,10 @@ use crate::fs;
 use crate::import::{Fields, Limits, MaxBad, Progress, Request, Session, Source, expand};
 use crate::model::{OnConflict, normalize};
 use crate::store::CONFIG;
+use crate::ui;
 
 /// The largest layout that is read.
 const MAX_LAYOUT_BYTES: u64 = 1 << 20;
-
-/// How often the progress line looks at the counters.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Store files or a stream in a table
 ///
@@ -260,19 +258,8 @@ fn cannot_use(path: &Path) -> Failure {
 
 /// Runs `work` while another thread shows how far it is.
 fn watch<T>(context: &Context, progress: &Progress, rows: &AtomicU64, work: impl FnOnce() -> T) -> T {
-    let line = context.ui.progress();
-    let is_done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                line.update(rows.load(Ordering::Relaxed), progress.read(), progress.total());
-                std::thread::park_timeout(PROGRESS_INTERVAL);
-            }
-            line.finish();
-        });
-        let result = work();
-        is_done.store(true, Ordering::Relaxed);
-        watcher.thread().unpark();
-        result
-    })
+    let tell = |line: &ui::Progress| {
+        line.update(rows.load(Ordering::Relaxed), progress.read(), progress.total());
+    };
+    context.ui.progress().watch(tell, work)
 }

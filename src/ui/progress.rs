@@ -1,7 +1,7 @@
 //! Progress of long work, on stderr: nothing for the first second, then rows, rate and bytes.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -37,6 +37,26 @@ impl Progress {
     /// Starts the clock.
     pub fn new(show: Show) -> Self {
         Self { show, started: Instant::now(), bar: OnceLock::new(), changed_ms: AtomicU64::new(0) }
+    }
+
+    /// Runs `work` while another thread tells how far it is, as `tell` says it; clears the line at the end.
+    pub fn watch<T>(&self, tell: impl Fn(&Self) + Sync, work: impl FnOnce() -> T) -> T {
+        /// How often the counters are looked at.
+        const INTERVAL: Duration = Duration::from_millis(100);
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let watcher = scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    tell(self);
+                    std::thread::park_timeout(INTERVAL);
+                }
+                self.finish();
+            });
+            let result = work();
+            is_done.store(true, Ordering::Relaxed);
+            watcher.thread().unpark();
+            result
+        })
     }
 
     /// Tells how far the work is: all rows and bytes until now, and all bytes there will be, where known.

@@ -3,19 +3,19 @@
 use std::fs::{File, Metadata};
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
 use super::CompressArgs;
 use super::columns::{ColumnReport, lines};
-use super::files::{self, PROGRESS_INTERVAL};
+use super::files;
 use crate::archive::{Choice, Conversion, Converted, Facts};
 use crate::cli::Context;
 use crate::error::{Failure, Kind};
 use crate::frame::ParquetFile;
 use crate::import::{Plain, Progress, Source};
+use crate::ui;
 use crate::ui::figures;
 
 /// What became of the file.
@@ -85,21 +85,8 @@ fn convert(
 
 /// Runs `work` while another thread shows how far it is.
 fn watched<T>(context: &Context, progress: &Progress, work: impl FnOnce() -> T) -> T {
-    let line = context.ui.progress();
-    let is_done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                line.bytes(progress.read(), progress.total());
-                std::thread::park_timeout(PROGRESS_INTERVAL);
-            }
-            line.finish();
-        });
-        let result = work();
-        is_done.store(true, Ordering::Relaxed);
-        watcher.thread().unpark();
-        result
-    })
+    let tell = |line: &ui::Progress| line.bytes(progress.read(), progress.total());
+    context.ui.progress().watch(tell, work)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "figures with two decimals")]

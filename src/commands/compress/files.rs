@@ -3,8 +3,8 @@
 use std::fs::{File, Metadata};
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -17,9 +17,7 @@ use crate::error::{Failure, Kind, is_broken_pipe};
 use crate::fs::{Draft, Overwrite};
 use crate::import::{self, Source};
 use crate::pack::{self, Codec, Expansion, Packing, Watch};
-
-/// How often the line of progress is looked after.
-pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+use crate::ui;
 
 /// What stands for stdin and stdout.
 const STREAM: &str = "-";
@@ -246,21 +244,8 @@ fn refuse_itself(path: &Path, input: Option<&Metadata>) -> Result<()> {
 
 /// Runs `work` while another thread shows how far it is.
 fn watched<T>(context: &Context, read: &AtomicU64, total: Option<u64>, work: impl FnOnce() -> T) -> T {
-    let line = context.ui.progress();
-    let is_done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                line.bytes(read.load(Ordering::Relaxed), total);
-                std::thread::park_timeout(PROGRESS_INTERVAL);
-            }
-            line.finish();
-        });
-        let result = work();
-        is_done.store(true, Ordering::Relaxed);
-        watcher.thread().unpark();
-        result
-    })
+    let tell = |line: &ui::Progress| line.bytes(read.load(Ordering::Relaxed), total);
+    context.ui.progress().watch(tell, work)
 }
 
 #[cfg(test)]

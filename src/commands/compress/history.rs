@@ -1,6 +1,6 @@
 //! `barn compress` of the store: history out of SQLite into Parquet.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,13 +13,11 @@ use crate::error::{Failure, Kind};
 use crate::model::time::{MICROS_PER_DAY, format_timestamp, now};
 use crate::model::{Table, nearest};
 use crate::store::{Snapshot, Store};
+use crate::ui;
 use crate::ui::figures;
 
 /// Days that stay hot where nothing is said.
 const DEFAULT_DAYS: i64 = 30;
-
-/// How often the progress line looks at the counter.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Bytes that must be free, and more than half of the database, before a vacuum is worth its writing.
 const VACUUM_BYTES: u64 = 1 << 20;
@@ -156,21 +154,9 @@ fn tables(snapshot: &Snapshot, names: &[String]) -> Result<Vec<Table>> {
 
 /// Runs `work` while another thread shows how far it is.
 fn watch<T>(context: &Context, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
-    let line = context.ui.progress();
-    let (done, is_done) = (AtomicU64::new(0), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        let watcher = scope.spawn(|| {
-            while !is_done.load(Ordering::Relaxed) {
-                line.update(done.load(Ordering::Relaxed), 0, None);
-                std::thread::park_timeout(PROGRESS_INTERVAL);
-            }
-            line.finish();
-        });
-        let result = work(Watch { done: &done, stop: &context.stop });
-        is_done.store(true, Ordering::Relaxed);
-        watcher.thread().unpark();
-        result
-    })
+    let done = AtomicU64::new(0);
+    let tell = |line: &ui::Progress| line.update(done.load(Ordering::Relaxed), 0, None);
+    context.ui.progress().watch(tell, || work(Watch { done: &done, stop: &context.stop }))
 }
 
 /// Returns all rows of a table in the database.
