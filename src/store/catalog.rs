@@ -37,6 +37,12 @@ struct Config {
     /// Read by `fetch @NAME`; here only so that the key is known.
     #[serde(default)]
     symbols: toml::Table,
+    /// Read by `runs check`; here only so that the key is known.
+    #[serde(default)]
+    limits: toml::Table,
+    /// Tables that are made of others.
+    #[serde(default)]
+    rollup: toml::Table,
 }
 
 /// The tables of a store by name.
@@ -171,7 +177,7 @@ fn read_config(root: &Path) -> Result<BTreeMap<String, TableText>> {
     }
     let cannot = || Failure::usage(format!("cannot use '{}'", path.display()));
     let config: Config = toml::from_str(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)?;
-    drop((config.layout, config.symbols));
+    drop((config.layout, config.symbols, config.limits, config.rollup));
     for (name, text) in &config.table {
         Table::parse(name, text).with_context(cannot)?;
     }

@@ -27,6 +27,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001_catalog.sql"),
     include_str!("schema/0002_coverage.sql"),
     include_str!("schema/0003_archive.sql"),
+    include_str!("schema/0004_upkeep.sql"),
 ];
 
 /// The format from which on a store may have an archive.
