@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, compress, demo, fetch, info, query, source, store};
+use crate::commands::{completions, compress, delete, demo, fetch, info, optimize, query, source, store};
 use crate::error::{self, Kind};
 use crate::fs::{self, Overwrite};
 use crate::ui::{ColorChoice, Ui, Volume, figures};
@@ -85,6 +85,8 @@ enum Command {
     Store(Box<store::StoreArgs>),
     Compress(compress::CompressArgs),
     Query(query::QueryArgs),
+    Optimize(optimize::OptimizeArgs),
+    Delete(delete::DeleteArgs),
     Info(info::InfoArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -170,6 +172,8 @@ fn run(cli: Cli) -> ExitCode {
         Command::Store(args) => store::run(&context, &args),
         Command::Compress(args) => compress::run(&context, &args),
         Command::Query(args) => query::run(&context, &args),
+        Command::Optimize(args) => optimize::run(&context, &args),
+        Command::Delete(args) => delete::run(&context, &args),
         Command::Info(args) => info::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),
         Command::Source(args) => source::run(&context, &args),

@@ -59,6 +59,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("base64", &["source"]),
     ("sha2", &["source"]),
     ("csv", &["decode"]),
+    ("nix", &["fs", "runs"]),
     ("zip", &["import"]),
     ("tar", &["import"]),
     ("flate2", &["fetch/client", "import", "pack"]),

@@ -17,11 +17,15 @@ use super::survey::{Survey, survey};
 use crate::error::Failure;
 use crate::fs::{self, Locking, fault};
 use crate::model::Table;
+use crate::model::time::now;
 use crate::store::{Publication, Published, Snapshot, Store};
 
 /// Where files are written before they get their names, in the archive's own file system. Hidden, because
 /// programs that read all files below a table's folder must not find it.
 const STAGING: &str = ".staging";
+
+/// How long a file stays that another took the place of, in microseconds: no query should take longer.
+const GRACE: i64 = 3_600_000_000;
 
 /// The names of the points at which tests end the process, in their order.
 pub const KILL_POINTS: &[&str] = &[
@@ -30,8 +34,8 @@ pub const KILL_POINTS: &[&str] = &[
     "write.group",
     "write.file",
     "verify.file",
-    "compress.planned",
-    "compress.placed",
+    "place.planned",
+    "place.file",
     "compress.published",
     "compress.end",
 ];
@@ -83,9 +87,9 @@ impl TableOutcome {
 
 /// Archives tables of a store.
 pub struct Archiver<'s> {
-    root: &'s Path,
-    store: &'s mut Store,
-    staging: PathBuf,
+    pub(super) root: &'s Path,
+    pub(super) store: &'s mut Store,
+    pub(super) staging: PathBuf,
     _lock: File,
 }
 
@@ -109,8 +113,9 @@ impl<'s> Archiver<'s> {
         Ok(archiver)
     }
 
-    /// Removes staged files, and files that were placed and never published.
-    fn sweep(&mut self) -> Result<()> {
+    /// Removes staged files, files that were placed and never published, and those that others took the place of long
+    /// enough ago.
+    pub(super) fn sweep(&mut self) -> Result<()> {
         for path in fs::list(&self.staging)? {
             if path.extension().is_some_and(|extension| extension == "tmp") {
                 fs::remove(&path)?;
@@ -119,7 +124,13 @@ impl<'s> Archiver<'s> {
         for path in self.store.unpublished()? {
             fs::remove(&layout::resolve(self.root, &path)?)?;
         }
-        self.store.forget_unpublished()
+        self.store.forget_unpublished()?;
+        let old = self.store.superseded(now().saturating_sub(GRACE))?;
+        for path in &old {
+            fs::remove(&layout::resolve(self.root, path)?)?;
+            fault::point("sweep.file");
+        }
+        self.store.forget_superseded(&old)
     }
 
     /// Archives the rows of a table.
@@ -142,7 +153,7 @@ impl<'s> Archiver<'s> {
         let snapshot = Snapshot::open(self.root, threads())?;
         let table = current(&snapshot, table)?;
         let rows = Rows::new(&snapshot, table, options.until)?;
-        let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
+        let survey = survey(&rows, snapshot.series(&table.name)?, options.choice, (watch.done, watch.stop))?;
         survey.datasets.keys().try_for_each(|dataset| dataset.check(table))?;
         let corrections = rows.corrections();
         let mut prepared = Vec::new();
@@ -166,18 +177,18 @@ impl<'s> Archiver<'s> {
     }
 
     /// Gives the staged files their names.
-    fn place(&mut self, table: &Table, prepared: &[Prepared]) -> Result<()> {
+    pub(super) fn place(&mut self, table: &Table, prepared: &[Prepared]) -> Result<()> {
         let files = || prepared.iter().flat_map(|dataset| &dataset.files);
         let paths: Vec<&str> = files().map(|staged| staged.entry.path.as_str()).collect();
         self.store.plan_files(table, &paths)?;
-        fault::point("compress.planned");
+        fault::point("place.planned");
         for staged in files() {
             let path = layout::resolve(self.root, &staged.entry.path)?;
             if let Some(folder) = path.parent() {
                 self.create_folders(folder)?;
             }
             fs::rename(&staged.path, &path)?;
-            fault::point("compress.placed");
+            fault::point("place.file");
         }
         Ok(())
     }
@@ -209,7 +220,7 @@ pub fn estimate(
     watch: Watch<'_>,
 ) -> Result<TableOutcome> {
     let rows = Rows::new(snapshot, current(snapshot, table)?, options.until)?;
-    let survey = survey(&rows, options.choice, (watch.done, watch.stop))?;
+    let survey = survey(&rows, snapshot.series(&table.name)?, options.choice, (watch.done, watch.stop))?;
     survey.datasets.keys().try_for_each(|dataset| dataset.check(table))?;
     let mut outcome =
         TableOutcome { open: survey.open, corrections: rows.corrections(), ..TableOutcome::default() };
@@ -221,7 +232,7 @@ pub fn estimate(
 }
 
 /// Returns a table as a snapshot has it: since it was looked up another process may have given it columns.
-fn current<'s>(snapshot: &'s Snapshot, table: &Table) -> Result<&'s Table> {
+pub(super) fn current<'s>(snapshot: &'s Snapshot, table: &Table) -> Result<&'s Table> {
     let found = snapshot.tables().iter().find(|other| other.name == table.name);
     found.with_context(|| format!("cannot find table '{}'", table.name))
 }
@@ -245,6 +256,6 @@ fn publication<'a>(
     }
 }
 
-fn threads() -> usize {
+pub(super) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }

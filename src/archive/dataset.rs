@@ -9,7 +9,7 @@ use super::encode::{ColumnSize, Encoded, FileColumn};
 use super::layout::Dataset;
 use super::narrow::{Choice, Physical, Values};
 use super::plan::{ONE_FILE_ROWS, periods};
-use super::rows::{Period, Rows};
+use super::rows::{Period, Source};
 use super::survey::{Found, Month};
 use super::verify::verify;
 use super::write::{Content, Written, is_sought};
@@ -81,7 +81,7 @@ pub(super) struct Prepared {
 
 /// A dataset on its way into files.
 pub(super) struct Work<'a> {
-    pub(super) rows: &'a Rows<'a>,
+    pub(super) rows: &'a dyn Source,
     pub(super) dataset: &'a Dataset,
     pub(super) found: &'a Found,
     pub(super) level: Option<i32>,
@@ -117,18 +117,27 @@ impl Known {
 }
 
 impl Work<'_> {
-    /// Writes and proves the files.
+    /// Writes and proves the files: one, one a year, or one a month.
     pub(super) fn prepare(&self) -> Result<Prepared> {
-        let known = &self.found.known;
-        let folder = self.dataset.folder(self.rows.table);
-        let columns = self.columns(known)?;
+        let columns = self.columns(&self.found.known)?;
         let content = self.content(&columns, self.rows.all());
         let bytes_a_row = if self.found.rows > ONE_FILE_ROWS { bytes_a_row(&content)? } else { 0.0 };
-        let record = self.record(known, &columns, &folder)?;
+        self.write(&columns, &periods(self.found, self.rows.all(), bytes_a_row))
+    }
+
+    /// Writes and proves a file for each of these periods.
+    pub(super) fn prepare_as(&self, periods: &[Period]) -> Result<Prepared> {
+        self.write(&self.columns(&self.found.known)?, periods)
+    }
+
+    fn write(&self, columns: &[FileColumn], periods: &[Period]) -> Result<Prepared> {
+        let known = &self.found.known;
+        let folder = self.dataset.folder(self.rows.table());
+        let record = self.record(known, columns, &folder)?;
         let mut files = Vec::new();
         let mut sizes: Option<Vec<ColumnSize>> = None;
-        for period in periods(self.found, self.rows.all(), bytes_a_row) {
-            let content = self.content(&columns, period);
+        for period in periods {
+            let content = self.content(columns, *period);
             let id = format!("{:032x}", fastrand::u128(..));
             let path = self.staging.join(format!("{id}.tmp"));
             let Some(written) = content.write(&path, (self.done, self.stop))? else {
@@ -145,7 +154,7 @@ impl Work<'_> {
             let entry = self.entry(&folder, &id, &written, record.version);
             files.push(Staged { path, entry, digest: written.digest });
         }
-        let mut outcome = self.outcome(&columns, sizes.as_deref(), &record);
+        let mut outcome = self.outcome(columns, sizes.as_deref(), &record);
         outcome.files = files.len();
         outcome.bytes = files.iter().map(|file| file.entry.bytes).sum();
         Ok(Prepared { files, record, outcome })
@@ -163,7 +172,7 @@ impl Work<'_> {
         };
         let sizes: Vec<_> =
             sizes.into_iter().map(|size| ColumnSize { bytes: scale(size.bytes), ..size }).collect();
-        let record = self.record(known, &columns, &self.dataset.folder(self.rows.table))?;
+        let record = self.record(known, &columns, &self.dataset.folder(self.rows.table()))?;
         let mut outcome = self.outcome(&columns, Some(&sizes), &record);
         outcome.bytes = sizes.iter().map(|size| size.bytes).sum();
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
@@ -182,7 +191,7 @@ impl Work<'_> {
             name: column.name.clone(),
             physical,
             nullable: column.nullable,
-            is_sought: is_sought(physical, self.rows.table.key_index(&column.name).is_some()),
+            is_sought: is_sought(physical, self.rows.table().key_index(&column.name).is_some()),
         };
         let choices: Vec<Vec<Physical>> = self
             .found
@@ -246,7 +255,7 @@ impl Work<'_> {
     }
 
     fn entry(&self, folder: &str, id: &str, written: &Written, version: i64) -> ArchiveFile {
-        let table = &self.rows.table.name;
+        let table = &self.rows.table().name;
         let months = (Month::of(written.ts.0), Month::of(written.ts.1));
         let name = format!("{}_{}-{id}.parquet", months.0, months.1);
         let path = [table.as_str(), folder, &name].into_iter().filter(|part| !part.is_empty());

@@ -1,10 +1,13 @@
 //! Where the files of the archive lie: `archive/bars/source=binance/timeframe=1m/2024-01_2024-12-<id>.parquet`.
 
+use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::fs;
 use crate::model::{Column, ColumnType, SeriesKey, Table, Value};
 
 /// The folder of the archive in the folder of a store.
@@ -21,6 +24,9 @@ const EMPTY: &str = "__EMPTY__";
 
 /// Bytes that the name of a folder has at most, in every file system that is in use.
 const MAX_NAME_BYTES: usize = 255;
+
+/// How long a file that nobody names is left alone: it may be on its way.
+const ORPHAN_AGE: Duration = Duration::from_hours(1);
 
 /// A dataset: the values of its columns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -125,6 +131,43 @@ pub(super) fn resolve(root: &Path, path: &str) -> Result<PathBuf> {
     Ok(root.join(FOLDER).join(relative))
 }
 
+/// Returns the files of the archive that look like ours, are not known, and have been there for an hour, with their
+/// sizes.
+pub(super) fn orphans(root: &Path, known: &HashSet<String>) -> Result<Vec<(PathBuf, u64)>> {
+    let archive = root.join(FOLDER);
+    let (mut folders, mut found) = (vec![archive.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for path in fs::list(&folder)? {
+            let about = std::fs::symlink_metadata(&path)
+                .with_context(|| format!("cannot look at '{}'", path.display()))?;
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if about.is_dir() && !name.starts_with('.') {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(&archive).ok().and_then(Path::to_str).unwrap_or_default();
+            let age = about.modified().ok().and_then(|then| then.elapsed().ok());
+            let is_old = age.is_some_and(|age| age >= ORPHAN_AGE);
+            if about.is_file() && is_old && is_ours(name) && !known.contains(below) {
+                found.push((path, about.len()));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Returns whether a file has a name as [`Dataset`]s give it: two months and 32 hexadecimal digits.
+fn is_ours(name: &str) -> bool {
+    let Some((months, id)) = name.strip_suffix(".parquet").and_then(|stem| stem.rsplit_once('-')) else {
+        return false;
+    };
+    let is_month =
+        |text: &str| text.len() >= 7 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    id.len() == 32
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && months.split_once('_').is_some_and(|(first, last)| is_month(first) && is_month(last))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,6 +218,18 @@ mod tests {
             let key = SeriesKey([source.as_str(), "X", "1m"].map(|text| Value::Text(text.into())).into());
             assert_eq!(Dataset::of(&table, &key).check(&table).is_ok(), fits, "{source}");
         }
+    }
+
+    #[test]
+    fn only_names_of_ours_are_ours() {
+        let id = "0123456789abcdef0123456789abcdef";
+        assert!(is_ours(&format!("2024-01_2024-12-{id}.parquet")));
+        assert!(is_ours(&format!("-001-01_12024-12-{id}.parquet")));
+        for name in ["x.parquet", "2024-01_2024-12-1.parquet", "2024-01_2024-12.parquet", ""] {
+            assert!(!is_ours(name), "{name}");
+        }
+        assert!(!is_ours(&format!("2024-01_2024-12-{id}.csv")));
+        assert!(!is_ours(&format!("prices_2024-{id}.parquet")));
     }
 
     #[test]

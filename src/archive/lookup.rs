@@ -5,11 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type,
-    TimestampMicrosecondType,
-};
+use arrow::array::{ArrayRef, AsArray as _, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -18,10 +15,10 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::{PageIndexPolicy, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 
+use super::cell::{cell, is_same, key};
 use super::file::CheckedFile;
 use super::layout::Dataset;
-use super::narrow::power;
-use crate::model::{Column, ColumnType, SeriesKey, Table, Value};
+use crate::model::{Column, ColumnType, Table, Value, ValueRef};
 use crate::store::{Archive, ArchiveFile, Found, Search, Store, Wanted};
 
 /// Files that are kept open; a batch of a provider's newest rows touches one or two.
@@ -228,13 +225,13 @@ impl Open {
                 table.values.iter().map(|column| batch.column_by_name(&column.name)).collect();
             for row in 0..batch.num_rows() {
                 let (_, wanted) = rows.next().context("it has more rows than were selected")?;
-                let cell = |(column, array): (&Column, Option<&ArrayRef>)| match array {
-                    Some(array) => value(array, row, column.kind),
+                let owned = |(column, array): (&Column, Option<&ArrayRef>)| match array {
+                    Some(array) => cell(array, row, column.kind).map(ValueRef::to_value),
                     // The column came into the table later.
                     None => Ok(column.default.clone()),
                 };
                 let values: Vec<Value> =
-                    table.values.iter().zip(columns.iter().copied()).map(cell).collect::<Result<_>>()?;
+                    table.values.iter().zip(columns.iter().copied()).map(owned).collect::<Result<_>>()?;
                 let (ts, seq) = (whole(&batch, "ts", row)?, whole(&batch, "seq", row)?);
                 found(Found {
                     wanted: *wanted,
@@ -297,75 +294,11 @@ fn selection(ranges: impl Iterator<Item = std::ops::Range<usize>>) -> RowSelecti
     RowSelection::from(selectors)
 }
 
-/// Returns whether a cell is the same as the one before it.
-fn is_same(array: &ArrayRef, row: usize) -> bool {
-    if array.is_null(row) || array.is_null(row - 1) {
-        return array.is_null(row) && array.is_null(row - 1);
-    }
-    match array.data_type() {
-        DataType::Utf8 => array.as_string::<i32>().value(row) == array.as_string::<i32>().value(row - 1),
-        _ => array.slice(row, 1).to_data() == array.slice(row - 1, 1).to_data(),
-    }
-}
-
-fn key(table: &Table, dataset: &Dataset, columns: &[Option<&ArrayRef>], row: usize) -> Result<SeriesKey> {
-    let cell = |(at, column): (usize, &Column)| {
-        if let Some(array) = columns[at] {
-            return value(array, row, column.kind);
-        }
-        let text = dataset.values.iter().find(|(place, _)| *place == at);
-        let (_, text) = text.with_context(|| format!("column '{}' is missing", column.name))?;
-        Ok(Value::Text(text.as_str().into()))
-    };
-    let values: Vec<Value> = table.key.iter().enumerate().map(cell).collect::<Result<_>>()?;
-    Ok(SeriesKey(values.into()))
-}
-
 fn whole(batch: &RecordBatch, name: &str, row: usize) -> Result<Option<i64>> {
     let Some(array) = batch.column_by_name(name) else { return Ok(None) };
     let kind = if name == "ts" { ColumnType::Timestamp } else { ColumnType::Bigint };
-    Ok(match value(array, row, kind)? {
-        Value::Bigint(number) | Value::Timestamp(number) => Some(number),
+    Ok(match cell(array, row, kind)? {
+        ValueRef::Bigint(number) | ValueRef::Timestamp(number) => Some(number),
         _ => None,
-    })
-}
-
-/// Returns a cell of a narrowed column as a value of the table's column.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "narrowed doubles were whole numbers below 2^53 or are divided once"
-)]
-fn value(array: &ArrayRef, row: usize, kind: ColumnType) -> Result<Value> {
-    if array.is_null(row) {
-        return Ok(Value::Null);
-    }
-    Ok(match (array.data_type(), kind) {
-        (DataType::Utf8, ColumnType::Text) => Value::Text(array.as_string::<i32>().value(row).into()),
-        (DataType::Boolean, ColumnType::Boolean) => Value::Boolean(array.as_boolean().value(row)),
-        (DataType::Date32, ColumnType::Date) => Value::Date(array.as_primitive::<Date32Type>().value(row)),
-        (DataType::Timestamp(..), ColumnType::Timestamp) => {
-            Value::Timestamp(array.as_primitive::<TimestampMicrosecondType>().value(row))
-        }
-        (DataType::Int32, ColumnType::Bigint) => {
-            Value::Bigint(i64::from(array.as_primitive::<Int32Type>().value(row)))
-        }
-        (DataType::Int64, ColumnType::Bigint) => Value::Bigint(array.as_primitive::<Int64Type>().value(row)),
-        (DataType::Int32, ColumnType::Double) => {
-            Value::Double(f64::from(array.as_primitive::<Int32Type>().value(row)))
-        }
-        (DataType::Int64, ColumnType::Double) => {
-            Value::Double(array.as_primitive::<Int64Type>().value(row) as f64)
-        }
-        (DataType::Float32, ColumnType::Double) => {
-            Value::Double(f64::from(array.as_primitive::<Float32Type>().value(row)))
-        }
-        (DataType::Float64, ColumnType::Double) => {
-            Value::Double(array.as_primitive::<Float64Type>().value(row))
-        }
-        (DataType::Decimal128(_, scale), ColumnType::Double) => {
-            let scale = u8::try_from(*scale).context("a decimal has a negative scale")?;
-            Value::Double(array.as_primitive::<Decimal128Type>().value(row) as f64 / power(scale))
-        }
-        (have, want) => bail!("cannot read a column of type {have} as {want}"),
     })
 }

@@ -6,7 +6,9 @@
 //! the dataset columns, in the order of [`crate::model::Table::columns`], its rows in the order of the
 //! series key (nulls first), `ts` and `seq`.
 
+mod cell;
 mod columns;
+mod compact;
 mod compress;
 mod convert;
 mod dataset;
@@ -15,8 +17,10 @@ mod file;
 mod hash;
 mod layout;
 mod lookup;
+mod merged;
 mod narrow;
 mod plan;
+mod rewrite;
 mod rows;
 mod survey;
 mod verify;
@@ -31,7 +35,9 @@ pub(crate) use file::digest;
 pub use file::{BLOCK_BYTES, CheckedFile, check};
 pub use layout::{Dataset, FOLDER};
 pub use lookup::open_store;
+pub use merged::Dropped;
 pub use narrow::{Choice, Physical};
+pub use rewrite::{DryRun, REWRITE_POINTS, Removal, Rewritten};
 
 use crate::error::{Failure, Kind};
 

@@ -1,4 +1,4 @@
-//! The rows that are to be archived, as one snapshot of the store has them.
+//! Rows on their way into files: where they come from, and those that the database has.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -6,7 +6,59 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 
 use crate::model::{Table, ValueRef};
-use crate::store::{Field, Resume, Row, Scan, Snapshot};
+use crate::store::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
+
+/// The values of a row.
+pub(super) trait Cells {
+    /// Returns the value at a place of [`Source::cells`].
+    fn get(&self, at: usize) -> Result<ValueRef<'_>>;
+}
+
+impl Cells for Row<'_> {
+    #[inline]
+    fn get(&self, at: usize) -> Result<ValueRef<'_>> {
+        Row::get(self, at)
+    }
+}
+
+/// What is done with each row.
+pub(super) type Visit<'v> = &'v mut dyn FnMut(Resume, &dyn Cells) -> Result<ControlFlow<()>>;
+
+/// Where the rows of files come from.
+pub(super) trait Source: Sync {
+    /// The state of the store that they belong to.
+    fn snapshot(&self) -> &Snapshot;
+
+    /// Their table.
+    fn table(&self) -> &Table;
+
+    /// The value columns that a row has cells for, as places in [`Table::values`].
+    fn cells(&self) -> &[usize];
+
+    /// The period of all rows.
+    fn all(&self) -> Period;
+
+    /// Whether a reader may begin anywhere without reading what is before.
+    fn is_seekable(&self) -> bool;
+
+    /// Returns a reader of its own.
+    fn reader(&self) -> Box<dyn Reader + '_>;
+}
+
+/// Reads rows series by series.
+pub(super) trait Reader {
+    /// Calls `visit` with the rows of a series, in the order (ts, seq), until it breaks; returns how many rows
+    /// were passed over because they may still change.
+    ///
+    /// A row at which it broke comes again.
+    fn visit(
+        &mut self,
+        series: &SeriesEntry,
+        period: Period,
+        behind: Option<Resume>,
+        visit: Visit<'_>,
+    ) -> Result<u64>;
+}
 
 /// The rows of a table that can no longer change, before a time; those that correct an archived row stay.
 pub(super) struct Rows<'s> {
@@ -41,36 +93,61 @@ impl<'s> Rows<'s> {
         Ok(Self { snapshot, table, present, is_final, corrections, until })
     }
 
-    /// Returns the period of all rows.
-    pub(super) fn all(&self) -> Period {
-        Period { since: None, until: self.until }
-    }
-
     /// Returns how many rows correct an archived one.
     pub(super) fn corrections(&self) -> u64 {
         self.corrections.values().map(|times| times.len() as u64).sum()
     }
+}
 
-    /// Calls `visit` with the rows of a series, in the order (ts, seq), until it breaks; returns how many rows
-    /// were passed over because they may still change.
-    pub(super) fn visit(
-        &self,
-        series: i64,
+impl Source for Rows<'_> {
+    fn snapshot(&self) -> &Snapshot {
+        self.snapshot
+    }
+
+    fn table(&self) -> &Table {
+        self.table
+    }
+
+    fn cells(&self) -> &[usize] {
+        &self.present
+    }
+
+    fn all(&self) -> Period {
+        Period { since: None, until: self.until }
+    }
+
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn reader(&self) -> Box<dyn Reader + '_> {
+        Box::new(RowReader(self))
+    }
+}
+
+/// Reads rows of the database.
+struct RowReader<'r>(&'r Rows<'r>);
+
+impl Reader for RowReader<'_> {
+    fn visit(
+        &mut self,
+        series: &SeriesEntry,
         period: Period,
         behind: Option<Resume>,
-        visit: &mut dyn FnMut(Resume, &Row<'_>) -> Result<ControlFlow<()>>,
+        visit: Visit<'_>,
     ) -> Result<u64> {
+        let rows = self.0;
         let scan = Scan {
-            table: self.table.name.clone(),
-            fields: self.present.iter().map(|at| Field::Value(*at)).collect(),
+            table: rows.table.name.clone(),
+            fields: rows.present.iter().map(|at| Field::Value(*at)).collect(),
             since: period.since,
             until: period.until,
         };
-        let corrections = self.corrections.get(&series);
+        let corrections = rows.corrections.get(&series.id);
         let mut open = 0;
-        self.snapshot.scan(&scan, series, behind, &mut |row| {
+        rows.snapshot.scan(&scan, series.id, behind, &mut |row| {
             let at = row.resume()?;
-            if let Some(place) = self.is_final
+            if let Some(place) = rows.is_final
                 && row.get(place)? != ValueRef::Boolean(true)
             {
                 open += 1;

@@ -12,7 +12,7 @@ use super::dataset::Known;
 use super::interrupted;
 use super::layout::{Dataset, file_columns};
 use super::narrow::{Choice, Values};
-use super::rows::Rows;
+use super::rows::{Reader, Source};
 use crate::model::time::{MICROS_PER_DAY, civil_from_days, days_from_civil};
 use crate::model::{Column, Table, ValueRef};
 use crate::store::SeriesEntry;
@@ -82,28 +82,34 @@ struct Part {
 
 /// Looks at all rows; `asked` says which types may be chosen.
 pub(super) fn survey(
-    rows: &Rows<'_>,
+    rows: &dyn Source,
+    series: Vec<SeriesEntry>,
     asked: Choice,
     (done, stop): (&AtomicU64, &AtomicBool),
 ) -> Result<Survey> {
-    let series = rows.snapshot.series(&rows.table.name)?;
+    let table = rows.table();
     let mut known: BTreeMap<Dataset, Known> = BTreeMap::new();
     for entry in &series {
-        if let Entry::Vacant(vacant) = known.entry(Dataset::of(rows.table, &entry.key)) {
-            let folder = vacant.key().folder(rows.table);
-            vacant.insert(Known::read(rows.snapshot, rows.table, &folder)?);
+        if let Entry::Vacant(vacant) = known.entry(Dataset::of(table, &entry.key)) {
+            let folder = vacant.key().folder(table);
+            vacant.insert(Known::read(rows.snapshot(), table, &folder)?);
         }
     }
-    let look = |entry: &SeriesEntry| -> Result<Option<(Dataset, Part)>> {
+    let look = |reader: &mut dyn Reader, entry: &SeriesEntry| -> Result<Option<(Dataset, Part)>> {
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
-        let dataset = Dataset::of(rows.table, &entry.key);
-        let part = look_at(rows, entry, &|column| known[&dataset].choice(column, asked))?;
+        let dataset = Dataset::of(table, &entry.key);
+        let part = look_at((rows, reader), entry, &|column| known[&dataset].choice(column, asked))?;
         done.fetch_add(part.rows, Ordering::Relaxed);
         Ok((part.rows > 0 || part.open > 0).then_some((dataset, part)))
     };
-    let parts = series.par_iter().map(look).collect::<Result<Vec<_>>>()?;
+    let parts: Vec<_> = if rows.is_seekable() {
+        series.par_iter().map(|entry| look(&mut *rows.reader(), entry)).collect::<Result<_>>()?
+    } else {
+        let mut reader = rows.reader();
+        series.iter().map(|entry| look(&mut *reader, entry)).collect::<Result<_>>()?
+    };
     let (mut survey, origins) = (Survey::default(), origins(rows));
     for (entry, part) in series.into_iter().zip(parts) {
         let Some((dataset, part)) = part else { continue };
@@ -115,7 +121,7 @@ pub(super) fn survey(
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(vacant) => {
                 let known = known.remove(vacant.key()).unwrap_or_default();
-                vacant.insert(Found::new(rows.table, known, asked))
+                vacant.insert(Found::new(table, known, asked))
             }
         };
         add(found, &origins, entry, part);
@@ -133,8 +139,12 @@ impl Found {
     }
 }
 
-fn look_at(rows: &Rows<'_>, entry: &SeriesEntry, choice: &dyn Fn(&Column) -> Choice) -> Result<Part> {
-    let columns = rows.present.iter().map(|at| &rows.table.values[*at]);
+fn look_at(
+    (rows, reader): (&dyn Source, &mut dyn Reader),
+    entry: &SeriesEntry,
+    choice: &dyn Fn(&Column) -> Choice,
+) -> Result<Part> {
+    let columns = rows.cells().iter().map(|at| &rows.table().values[*at]);
     let mut part = Part {
         rows: 0,
         open: 0,
@@ -143,7 +153,7 @@ fn look_at(rows: &Rows<'_>, entry: &SeriesEntry, choice: &dyn Fn(&Column) -> Cho
     };
     // Rows come in the order of time, so that a month is counted in one go.
     let (mut month, mut end, mut counted) = (Month { year: 0, month: 1 }, i64::MIN, 0_u64);
-    part.open = rows.visit(entry.id, rows.all(), None, &mut |at, row| {
+    part.open = reader.visit(entry, rows.all(), None, &mut |at, row| {
         if at.ts >= end {
             if counted > 0 {
                 part.months.insert(month, counted);
@@ -177,12 +187,12 @@ enum Origin {
 }
 
 /// Returns the origins of the columns of a file: once for all series, since a table may have hundreds of columns.
-fn origins(rows: &Rows<'_>) -> Vec<Origin> {
-    let table = rows.table;
+fn origins(rows: &dyn Source) -> Vec<Origin> {
+    let table = rows.table();
     let origin = |column: &Column| match (table.key_index(&column.name), table.value_index(&column.name)) {
         (Some(at), _) => Origin::Key(at),
         (None, Some(at)) => {
-            let place = rows.present.iter().position(|present| *present == at);
+            let place = rows.cells().iter().position(|present| *present == at);
             place.map_or(Origin::Default, Origin::Part)
         }
         (None, None) => Origin::Order,

@@ -9,11 +9,12 @@ use anyhow::{Context as _, Result, bail};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::interrupted;
+use super::rows::{Cells as Stored, Reader};
 use super::write::{Content, Group, Origin, Written};
 use crate::frame::{Cells, ParquetFile};
 use crate::fs;
 use crate::model::{Value, ValueRef};
-use crate::store::{Resume, Row};
+use crate::store::Resume;
 
 /// Compares a file with the rows it was written from.
 pub(super) fn verify(content: &Content<'_>, path: &Path, written: &Written, stop: &AtomicBool) -> Result<()> {
@@ -35,20 +36,30 @@ pub(super) fn verify(content: &Content<'_>, path: &Path, written: &Written, stop
             (start - group.rows, *group)
         })
         .collect();
+    let compare = |reader: &mut dyn Reader, (start, group): &(usize, Group)| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted());
+        }
+        compare((content, reader), &file.reopen()?, *start, *group)
+    };
+    if !content.rows.is_seekable() {
+        let mut reader = content.rows.reader();
+        return groups.iter().try_for_each(|group| compare(&mut *reader, group)).with_context(cannot);
+    }
     groups
         .par_iter()
-        .map(|(start, group)| {
-            if stop.load(Ordering::Relaxed) {
-                return Err(interrupted());
-            }
-            compare(content, &file.reopen()?, *start, *group)
-        })
+        .map(|group| compare(&mut *content.rows.reader(), group))
         .collect::<Result<Vec<()>>>()
         .map(drop)
         .with_context(cannot)
 }
 
-fn compare(content: &Content<'_>, file: &ParquetFile, start: usize, group: Group) -> Result<()> {
+fn compare(
+    (content, reader): (&Content<'_>, &mut dyn Reader),
+    file: &ParquetFile,
+    start: usize,
+    group: Group,
+) -> Result<()> {
     let slice = file.read_back(start, group.rows)?;
     let cells: Vec<Cells<'_>> = (0..content.columns.len())
         .map(|at| slice.cells(at).map(|(cells, _)| cells).context("a column is missing"))
@@ -61,7 +72,7 @@ fn compare(content: &Content<'_>, file: &ParquetFile, start: usize, group: Group
             break;
         }
         let key = &entry.key.0;
-        content.rows.visit(entry.id, content.period, behind.take(), &mut |at, stored| {
+        reader.visit(entry, content.period, behind.take(), &mut |at, stored| {
             if row == group.rows {
                 return Ok(ControlFlow::Break(()));
             }
@@ -94,14 +105,14 @@ fn expected<'v>(
     origin: Origin,
     key: &'v [Value],
     at: Resume,
-    row: &'v Row<'_>,
+    row: &'v dyn Stored,
 ) -> Result<ValueRef<'v>> {
     Ok(match origin {
         Origin::Cell(place) => row.get(place)?,
         Origin::Ts => ValueRef::Timestamp(at.ts),
         Origin::Seq => ValueRef::Bigint(at.seq),
         Origin::Key(place) => key[place].as_ref(),
-        Origin::Absent(place) => content.rows.table.values[place].default.as_ref(),
+        Origin::Absent(place) => content.rows.table().values[place].default.as_ref(),
     })
 }
 

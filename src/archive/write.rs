@@ -14,10 +14,10 @@ use super::encode::{ColumnSize, Encoder, FileColumn};
 use super::hash::Hashing;
 use super::interrupted;
 use super::narrow::Physical;
-use super::rows::{Period, Rows};
+use super::rows::{Cells, Period, Source};
 use crate::fs::{NewFile, fault};
 use crate::model::ValueRef;
-use crate::store::{Digest, Resume, Row, SeriesEntry};
+use crate::store::{Digest, Resume, SeriesEntry};
 
 /// Rows of a row group at most. Large groups share dictionaries: 505 daily stocks take 13.55 bytes a row at
 /// 122,880 and 12.25 at this; small ones skip no more, since pages are skipped too.
@@ -28,7 +28,7 @@ pub(super) const GROUP_BYTES: usize = 64 << 20;
 
 /// What a file is made of.
 pub(super) struct Content<'a> {
-    pub(super) rows: &'a Rows<'a>,
+    pub(super) rows: &'a dyn Source,
     /// The series of the dataset that have rows.
     pub(super) series: &'a [SeriesEntry],
     /// The columns of the file in their order.
@@ -79,12 +79,12 @@ pub(super) enum Origin {
 impl Content<'_> {
     /// Returns where each column comes from.
     pub(super) fn origins(&self) -> Vec<Origin> {
-        let table = self.rows.table;
+        let table = self.rows.table();
         let origin = |column: &FileColumn| {
             if let Some(at) = table.key_index(&column.name) {
                 Origin::Key(at)
             } else if let Some(at) = table.value_index(&column.name) {
-                let place = self.rows.present.iter().position(|present| *present == at);
+                let place = self.rows.cells().iter().position(|present| *present == at);
                 place.map_or(Origin::Absent(at), Origin::Cell)
             } else if column.name == "seq" {
                 Origin::Seq
@@ -144,7 +144,7 @@ impl Content<'_> {
     }
 
     fn encoder<W: Write + Send>(&self, out: W) -> Result<Encoder<W>> {
-        let table = self.rows.table;
+        let table = self.rows.table();
         let sorted =
             self.columns.iter().take_while(|column| table.value_index(&column.name).is_none()).count();
         let mut encoder = Encoder::new(out, self.columns.to_vec(), sorted, self.level)?;
@@ -172,10 +172,10 @@ impl Content<'_> {
     /// Reads the rows in groups of at most `most` rows.
     fn read_groups(&self, most: usize, each: &mut dyn FnMut(Built) -> Result<ControlFlow<()>>) -> Result<()> {
         let mut builder = Builder::new(self, most, Place::default());
-        let mut is_ended = false;
+        let (mut reader, mut is_ended) = (self.rows.reader(), false);
         for (at, entry) in self.series.iter().enumerate() {
             builder.enter(at, entry);
-            self.rows.visit(entry.id, self.period, None, &mut |resume, row| {
+            reader.visit(entry, self.period, None, &mut |resume, row| {
                 if builder.is_full() {
                     let place = Place { series: at, behind: builder.last_in(at) };
                     let fresh = Builder::new(self, most, place);
@@ -282,7 +282,7 @@ impl<'c> Builder<'c> {
         self.rows >= self.most || self.rows * self.width + self.text >= GROUP_BYTES
     }
 
-    fn push(&mut self, at: Resume, row: &Row<'_>) -> Result<()> {
+    fn push(&mut self, at: Resume, row: &dyn Cells) -> Result<()> {
         for (column, origin) in self.columns.iter_mut().zip(&self.origins) {
             let value = match *origin {
                 Origin::Cell(place) => row.get(place)?,
@@ -324,7 +324,7 @@ impl<'c> Builder<'c> {
 
     fn finish(mut self) -> Result<Built> {
         self.leave()?;
-        let table = self.content.rows.table;
+        let table = self.content.rows.table();
         let rows = self.rows;
         let arrays = self
             .columns

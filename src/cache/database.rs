@@ -135,6 +135,24 @@ impl Database {
             .with_context(|| format!("cannot use cache '{}'", self.path.display()))
     }
 
+    /// Gives free pages back to the file system where there are this many bytes of them, and a quarter of the file.
+    pub(super) fn shrink(&self, least: i64) -> Result<()> {
+        let mut writer = self.lock();
+        let connection = match &mut *writer {
+            Some(connection) => connection,
+            None => writer.insert(open_writer(&self.path, self.patience)?),
+        };
+        let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let (free, pages) = (number("freelist_count")?, number("page_count")?);
+        if free * number("page_size")? < least || free < pages / 4 {
+            return Ok(());
+        }
+        match connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);") {
+            Err(err) if err.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+            done => done.with_context(|| format!("cannot vacuum cache '{}'", self.path.display())),
+        }
+    }
+
     pub(super) fn exists(&self) -> bool {
         self.path.exists()
     }

@@ -12,6 +12,7 @@ mod pack;
 mod results;
 #[cfg(test)]
 mod tests;
+mod tidy;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use bucket::Limit;
 pub use flight::Flight;
 pub use limits::{Grant, Limits};
 pub use results::{Question, Results, StoredResult};
+pub use tidy::{Tidied, Tidy, tidy};
 
 use disk::Disk;
 use flight::Flights;

@@ -2,10 +2,13 @@
 
 pub mod completions;
 pub mod compress;
+pub mod delete;
 pub mod demo;
 pub mod fetch;
 pub mod info;
+pub mod optimize;
 pub mod query;
 pub mod source;
 pub mod store;
+mod tables;
 mod tally;

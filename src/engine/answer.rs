@@ -165,15 +165,24 @@ impl Answer {
     }
 
     /// Reads all rows as values, for results that are known to be small.
-    pub fn values(mut self) -> Result<Vec<Vec<Value>>> {
+    pub fn values(self) -> Result<Vec<Vec<Value>>> {
         let mut rows = Vec::new();
+        self.each_row(&mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Calls `each` with every row as values.
+    pub fn each_row(mut self, each: &mut dyn FnMut(Vec<Value>) -> Result<()>) -> Result<()> {
         while let Some(batch) = self.next_batch()? {
             let columns: Vec<ArrayRef> = batch.columns().to_vec();
             for row in 0..batch.num_rows() {
-                rows.push(columns.iter().map(|column| super::cold::cell(column, row).to_value()).collect());
+                each(columns.iter().map(|column| super::cold::cell(column, row).to_value()).collect())?;
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Waits for the next rows, but not longer than `patience`.

@@ -258,6 +258,12 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
+/// Returns the bytes that are left for us in the file system of a folder; `None` where it does not say.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let about = nix::sys::statvfs::statvfs(path).ok()?;
+    about.blocks_available().checked_mul(about.fragment_size())
+}
+
 /// Makes the names in a folder durable.
 pub fn sync_folder(path: &Path) -> Result<()> {
     let sync = || {

@@ -11,9 +11,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use rusqlite::Connection;
 
+use super::config::{CONFIG, read_config};
 use super::manifest;
 use crate::error::Failure;
-use crate::fs;
 use crate::model::{BUILTIN, Column, ColumnType, Table, TableText, Value};
 
 /// The most columns of a table: SQLite allows 2,000, and one statement 32,766 parameters.
@@ -21,29 +21,6 @@ const MAX_COLUMNS: usize = 1_900;
 
 /// Up to here a double is every whole number.
 const EXACT: u64 = 1 << 53;
-
-/// The largest `barn.toml` that is read.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
-
-/// What `barn.toml` may say.
-#[derive(Default, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Config {
-    #[serde(default)]
-    table: BTreeMap<String, TableText>,
-    /// Read by `store --as`; here only so that the key is known.
-    #[serde(default)]
-    layout: toml::Table,
-    /// Read by `fetch @NAME`; here only so that the key is known.
-    #[serde(default)]
-    symbols: toml::Table,
-    /// Read by `runs check`; here only so that the key is known.
-    #[serde(default)]
-    limits: toml::Table,
-    /// Tables that are made of others.
-    #[serde(default)]
-    rollup: toml::Table,
-}
 
 /// The tables of a store by name.
 #[derive(Default)]
@@ -165,23 +142,6 @@ impl Catalog {
         connection.execute_batch(&stored.view())?;
         Ok(())
     }
-}
-
-/// The name of the file a user may put into the folder of a store.
-pub const CONFIG: &str = "barn.toml";
-
-fn read_config(root: &Path) -> Result<BTreeMap<String, TableText>> {
-    let path = root.join(CONFIG);
-    if !path.exists() {
-        return Ok(BTreeMap::new());
-    }
-    let cannot = || Failure::usage(format!("cannot use '{}'", path.display()));
-    let config: Config = toml::from_str(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)?;
-    drop((config.layout, config.symbols, config.limits, config.rollup));
-    for (name, text) in &config.table {
-        Table::parse(name, text).with_context(cannot)?;
-    }
-    Ok(config.table)
 }
 
 /// Adds to `table` the value columns that `other` has besides.

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use rusqlite::Connection;
 
-use super::Snapshot;
 use super::catalog::quoted;
 use super::manifest::corrections_name;
 use super::publish::{Publication, Published, TRIGGERS, row_key, stop, touched_name};
+use super::{ArchiveFile, DatasetRecord, Digest, Snapshot};
 use crate::model::{Column, Table};
 
 /// Does all that a publish does, within a transaction.
@@ -19,7 +19,7 @@ pub(super) fn publish(
 ) -> Result<Published> {
     let table = publication.table;
     check_triggers(connection, table)?;
-    insert_manifest(connection, publication)?;
+    insert_manifest(connection, &publication.files, (table, &publication.datasets))?;
     let mut touched = touched_keys(connection, table)?;
     let mut corrected = corrected(snapshot, publication, &touched)?;
     if table.ticks {
@@ -48,7 +48,7 @@ pub(super) fn publish(
 }
 
 /// Another process may have copied the table into wider columns, and the triggers are gone with the old one.
-fn check_triggers(connection: &Connection, table: &Table) -> Result<()> {
+pub(super) fn check_triggers(connection: &Connection, table: &Table) -> Result<()> {
     let names = TRIGGERS.map(|(suffix, _, _)| format!("{}{suffix}", table.name));
     let count: i64 = connection.query_row(
         "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 AND name IN (?2, ?3, ?4)",
@@ -61,12 +61,16 @@ fn check_triggers(connection: &Connection, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn insert_manifest(connection: &Connection, publication: &Publication<'_>) -> Result<()> {
+pub(super) fn insert_manifest(
+    connection: &Connection,
+    files: &[(ArchiveFile, Digest)],
+    (table, datasets): (&Table, &[DatasetRecord]),
+) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO manifest (path, table_name, dataset, version, rows, ts_min, ts_max, series_min, series_max,
                                bytes, blake3, blocks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
-    for (file, digest) in &publication.files {
+    for (file, digest) in files {
         insert.execute(rusqlite::params![
             file.path,
             file.table,
@@ -86,16 +90,16 @@ fn insert_manifest(connection: &Connection, publication: &Publication<'_>) -> Re
         "INSERT INTO dataset VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET version = excluded.version, columns = excluded.columns",
     )?;
-    for dataset in &publication.datasets {
-        upsert.execute((&publication.table.name, &dataset.dataset, dataset.version, &dataset.columns))?;
+    for dataset in datasets {
+        upsert.execute((&table.name, &dataset.dataset, dataset.version, &dataset.columns))?;
     }
     Ok(())
 }
 
 /// The keys written since the triggers were there, by series: times, with the ordinals of ticks.
-type Touched = BTreeMap<i64, BTreeSet<(i64, i64)>>;
+pub(super) type Touched = BTreeMap<i64, BTreeSet<(i64, i64)>>;
 
-fn touched_keys(connection: &Connection, table: &Table) -> Result<Touched> {
+pub(super) fn touched_keys(connection: &Connection, table: &Table) -> Result<Touched> {
     let sql = format!("SELECT {} FROM {}", row_key(table).join(", "), touched_name(&table.name));
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;

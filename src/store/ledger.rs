@@ -121,6 +121,21 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets what the ledger knows of a range, so that it is asked again; within a transaction.
+    pub fn uncover(&mut self, key: &LedgerKey, span: Span) -> Result<()> {
+        ensure!(self.is_in_transaction(), "cannot write to the ledger outside of a transaction");
+        let old = touched(&self.connection, key, span).with_context(|| self.cannot_read_ledger())?;
+        let outside = |range: &Coverage| {
+            let left = range.part(Span::new(range.span.start, range.span.stop.min(span.start)));
+            let right = range.part(Span::new(range.span.start.max(span.stop), range.span.stop));
+            left.into_iter().chain(right)
+        };
+        let new: Vec<Coverage> = old.iter().flat_map(outside).collect();
+        let cannot = || format!("cannot write to the ledger of store '{}'", self.root.display());
+        self.is_changed |= write(&self.connection, key, &old, &new).with_context(cannot)?;
+        Ok(())
+    }
+
     /// Returns whether the store has a ledger: one of an older barn, opened to be read, has none.
     pub(super) fn has_ledger(&self) -> Result<bool> {
         Ok(open::user_version(&self.connection)? >= SINCE_FORMAT)
@@ -331,6 +346,17 @@ mod tests {
             (0..10).rev().map(|at| range(at * 10, at * 10 + 10, State::Have, 10, 5)).collect();
         let found = cover(&mut store, "a", &[vec![whole], parts].concat());
         assert_eq!(found, [range(0, 100, State::Have, 100, 5)]);
+    }
+
+    #[test]
+    fn what_is_forgotten_was_never_asked() {
+        let (_folder, mut store) = store();
+        cover(&mut store, "a", &[range(0, 100, State::Have, 100, 1), range(100, 120, State::Empty, 0, 1)]);
+        store.begin().unwrap();
+        store.uncover(&key("a"), Span { start: 40, stop: 110 }).unwrap();
+        store.commit().unwrap();
+        let expected = [range(0, 40, State::Have, 40, 1), range(110, 120, State::Empty, 0, 1)];
+        assert_eq!(store.coverage(&key("a")).unwrap(), expected);
     }
 
     #[test]

@@ -3,14 +3,17 @@
 
 mod batch;
 mod catalog;
+mod config;
 mod late;
 mod leave;
 mod ledger;
+mod maintain;
 mod manifest;
 mod open;
 mod publish;
 mod read;
 mod reject;
+mod replace;
 #[cfg(test)]
 mod tests;
 mod ticks;
@@ -25,14 +28,16 @@ use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
 pub use batch::Input;
-pub use catalog::CONFIG;
+pub use config::{CONFIG, Retention, read_retention};
 pub use late::{Archive, Found, Search, Wanted};
 pub use ledger::{Coverage, LedgerKey, State};
+pub use maintain::{Checked, Vacuumed};
 pub use manifest::{ArchiveFile, Digest};
 use open::FILE;
 pub use publish::{DatasetRecord, Publication, Published};
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
 pub use reject::{Keep, Origin, StoredReject};
+pub use replace::{KnownFiles, Leaving, Replaced, Replacement};
 
 use crate::frame::Frame;
 use crate::model::{SeriesKey, Table};

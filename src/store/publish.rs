@@ -66,7 +66,8 @@ pub(super) const TRIGGERS: [(&str, &str, &str); 3] =
 impl Store {
     /// Begins to note what is written to a table.
     pub fn start_publishing(&mut self, table: &Table) -> Result<()> {
-        self.change(|connection| {
+        self.in_transaction(|store| {
+            let connection = &store.connection;
             stop(connection, table)?;
             connection.execute_batch(&schema(table))?;
             connection.execute("INSERT INTO publishing VALUES (?1, '')", [&table.name])?;
@@ -77,13 +78,14 @@ impl Store {
 
     /// Ends to note writes to a table, and forgets the files that were planned for it.
     pub fn stop_publishing(&mut self, table: &Table) -> Result<()> {
-        self.change(|connection| stop(connection, table))
+        self.in_transaction(|store| stop(&store.connection, table))
             .with_context(|| format!("cannot end the archiving of table '{}'", table.name))
     }
 
     /// Records the files that are about to get their places, so that they are found if nothing comes after.
     pub fn plan_files(&mut self, table: &Table, paths: &[&str]) -> Result<()> {
-        self.change(|connection| {
+        self.in_transaction(|store| {
+            let connection = &store.connection;
             let mut insert = connection.prepare_cached("INSERT INTO publishing VALUES (?1, ?2)")?;
             paths.iter().try_for_each(|path| insert.execute([&table.name, *path]).map(drop))?;
             Ok(())
@@ -119,43 +121,25 @@ impl Store {
     /// Fails, and changes nothing, where the rows are not those that were archived.
     pub fn publish(&mut self, snapshot: &Snapshot, publication: &Publication<'_>) -> Result<Published> {
         let cannot = || format!("cannot publish the archive of table '{}'", publication.table.name);
+        self.in_transaction(|store| {
+            store.is_changed = true;
+            leave::publish(&store.connection, snapshot, publication).with_context(cannot)
+        })
+    }
+
+    /// Runs a change of the archive in a transaction of its own.
+    pub(super) fn in_transaction<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.begin_patiently()?;
-        let result = leave::publish(&self.connection, snapshot, publication).with_context(cannot);
-        match result {
-            Ok(published) => {
-                self.is_changed = true;
+        match work(self) {
+            Ok(done) => {
                 self.commit()?;
                 self.archived.forget();
-                Ok(published)
+                Ok(done)
             }
             Err(err) => {
                 self.rollback()?;
                 Err(err)
             }
-        }
-    }
-
-    /// Returns the bytes that the database needs, and those of them that are free.
-    pub fn database_bytes(&self) -> Result<(u64, u64)> {
-        let number = |name: &str| -> Result<u64> {
-            let value: i64 = self.connection.pragma_query_value(None, name, |row| row.get(0))?;
-            Ok(u64::try_from(value)?)
-        };
-        let page = number("page_size")?;
-        Ok((number("page_count")? * page, number("freelist_count")? * page))
-    }
-
-    /// Gives free pages back to the file system, where nobody else uses the database now.
-    ///
-    /// Returns whether it was done.
-    pub fn vacuum(&mut self) -> Result<bool> {
-        self.connection.busy_timeout(Duration::ZERO)?;
-        let done = self.connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);");
-        self.connection.busy_timeout(super::open::BUSY)?;
-        match done.map_err(|err| (err.sqlite_error_code(), err)) {
-            Ok(()) => Ok(true),
-            Err((Some(ErrorCode::DatabaseBusy | ErrorCode::DiskFull), _)) => Ok(false),
-            Err((_, err)) => Err(err).context("cannot vacuum the store"),
         }
     }
 
@@ -167,18 +151,6 @@ impl Store {
             match self.begin() {
                 Err(err) if is_busy(&err) && started.elapsed() < PATIENCE => {}
                 result => return result,
-            }
-        }
-    }
-
-    /// Runs a small change of the schema in a transaction of its own.
-    fn change(&mut self, work: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
-        self.begin_patiently()?;
-        match work(&self.connection) {
-            Ok(()) => self.commit(),
-            Err(err) => {
-                self.rollback()?;
-                Err(err)
             }
         }
     }

@@ -223,6 +223,14 @@ impl Snapshot {
         })
     }
 
+    /// Returns how many rows of some series are before a time, and how many there are.
+    pub fn count_before(&self, table: &Table, series: &[i64], before: i64) -> Result<(u64, u64)> {
+        let scan = Scan { table: table.name.clone(), fields: Vec::new(), since: None, until: None };
+        let old = Scan { until: Some(before), ..scan.clone() };
+        let sum = |scan: &Scan| series.iter().map(|id| self.count(scan, *id)).sum::<Result<u64>>();
+        Ok((sum(&old)?, sum(&scan)?))
+    }
+
     /// Returns the first and last time of a series, `None` where it has no rows.
     pub fn extent(&self, table: &str, series: i64) -> Result<Option<(i64, i64)>> {
         if !self.stored(table)?.exists {

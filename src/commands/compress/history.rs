@@ -1,26 +1,22 @@
 //! `barn compress` of the store: history out of SQLite into Parquet.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::HistoryOptions;
 use super::columns::{ColumnReport, lines};
-use crate::archive::{Archiver, Choice, DatasetOutcome, Options, TableOutcome, Watch, estimate};
+use crate::archive::{Archiver, Choice, DatasetOutcome, Options, TableOutcome, estimate};
 use crate::cli::Context;
-use crate::error::{Failure, Kind};
+use crate::commands::tables::{chosen, threads, watch};
+use crate::error::Kind;
+use crate::model::Table;
 use crate::model::time::{MICROS_PER_DAY, format_timestamp, now};
-use crate::model::{Table, nearest};
-use crate::store::{Snapshot, Store};
-use crate::ui;
+use crate::store::{Snapshot, Store, Vacuumed};
 use crate::ui::figures;
 
 /// Days that stay hot where nothing is said.
 const DEFAULT_DAYS: i64 = 30;
-
-/// Bytes that must be free, and more than half of the database, before a vacuum is worth its writing.
-const VACUUM_BYTES: u64 = 1 << 20;
 
 /// What the command did.
 #[derive(Default, serde::Serialize)]
@@ -76,7 +72,7 @@ pub(super) fn run(context: &Context, options: &HistoryOptions) -> Result<Option<
     let choice = if options.smallest { Choice::Smallest } else { Choice::Plain };
     let wanted = Options { until, level: options.level, choice };
     // Opened to read first: a command about a store that is not there must not make one.
-    let tables = tables(&Snapshot::open(root, 1)?, &options.table)?;
+    let tables = chosen(&Snapshot::open(root, 1)?, &options.table, "compress")?;
     let mut report = Report {
         command: "compress",
         dry_run: options.dry_run,
@@ -111,52 +107,13 @@ fn archive(context: &Context, tables: &[Table], wanted: Options, report: &mut Re
         let bytes = (size - free).saturating_sub(size_after.saturating_sub(free_after));
         report.tables.push(table_report(table, &outcome, bytes, began.elapsed()));
     }
-    let (size, free) = store.database_bytes()?;
-    if free > VACUUM_BYTES && free > size / 2 && report.tables.iter().any(|table| table.rows > 0) {
+    if report.tables.iter().any(|table| table.rows > 0) {
         let began = Instant::now();
-        if store.vacuum()? {
+        if store.vacuum()? == Vacuumed::Done {
             context.ui.detail(&format!("vacuumed the store in {}", figures::duration(began.elapsed())));
         }
     }
     store.close()
-}
-
-fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// Returns the tables that were asked for, or all that have series.
-fn tables(snapshot: &Snapshot, names: &[String]) -> Result<Vec<Table>> {
-    let all = snapshot.tables();
-    if names.is_empty() {
-        let has_series = |table: &&Table| snapshot.series(&table.name).map(|series| !series.is_empty());
-        return all
-            .iter()
-            .filter_map(|table| match has_series(&table) {
-                Ok(true) => Some(Ok(table.clone())),
-                Ok(false) => None,
-                Err(err) => Some(Err(err)),
-            })
-            .collect();
-    }
-    let find = |name: &String| {
-        all.iter().find(|table| table.name == *name).cloned().ok_or_else(|| {
-            let failure = Failure::usage(format!("cannot compress table '{name}': there is none"));
-            match nearest(name, all.iter().map(|table| table.name.as_str())).first() {
-                Some(near) => failure.hint(format!("`barn compress --table {near}`")),
-                None => failure.hint("`barn info` lists the tables"),
-            }
-            .into()
-        })
-    };
-    names.iter().map(find).collect()
-}
-
-/// Runs `work` while another thread shows how far it is.
-fn watch<T>(context: &Context, work: impl FnOnce(Watch<'_>) -> Result<T>) -> Result<T> {
-    let done = AtomicU64::new(0);
-    let tell = |line: &ui::Progress| line.update(done.load(Ordering::Relaxed), 0, None);
-    context.ui.progress().watch(tell, || work(Watch { done: &done, stop: &context.stop }))
 }
 
 /// Returns all rows of a table in the database.

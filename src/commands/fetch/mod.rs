@@ -35,7 +35,7 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 /// never asked. Rows that may still change (the open bar, the provider's settling time) are marked final = false and
 /// asked again.
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 #[command(after_help = "Examples:
   barn fetch binance BTCUSDT ETHUSDT -t 1h --since 2024-01-01
   barn fetch yahoo @symbols.txt -t 1d --since -10y --report run.json")]
@@ -119,6 +119,31 @@ struct Asked {
     source: String,
     wanted: Wanted,
     choice: Choice,
+}
+
+/// What is fetched once more.
+pub(super) struct Again {
+    pub(super) source: String,
+    pub(super) table: String,
+    /// Empty for data without one.
+    pub(super) timeframe: String,
+    pub(super) symbols: Vec<String>,
+    pub(super) since: String,
+    pub(super) until: String,
+}
+
+/// Fetches a range once more, as a command of its own would.
+pub(super) fn again(context: &Context, again: Again) -> Result<Option<Kind>> {
+    let args = FetchArgs {
+        source: Some(again.source),
+        symbols: again.symbols,
+        timeframe: again.timeframe.parse().ok(),
+        since: Some(again.since),
+        until: Some(again.until),
+        table: Some(again.table),
+        ..FetchArgs::default()
+    };
+    run(context, &args)
 }
 
 /// Runs the command.

@@ -1,0 +1,401 @@
+//! Writes files of the archive anew: joined, corrected, or without rows that are to go.
+//!
+//! The same protocol as for rows that come out of the database: staged, proved, placed, then one transaction in which
+//! the new files stand in the manifest for the old ones. These stay on the disk for an hour, because queries that
+//! began before still read them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use anyhow::Result;
+
+use super::compact::{self, Cluster};
+use super::compress::{Archiver, current, threads};
+use super::dataset::{Prepared, Work};
+use super::layout::Dataset;
+use super::merged::{Corrected, Dropped, Merged, read_corrected};
+use super::narrow::Choice;
+use super::rows::Source as _;
+use super::survey::survey;
+use super::{Watch, layout};
+use crate::fs::{self, fault};
+use crate::model::{SeriesKey, Span, Table, Value};
+use crate::store::{ArchiveFile, Leaving, LedgerKey, Replacement, SeriesEntry, Snapshot, State};
+
+/// The names of the points at which tests end the process while files are written anew, in their order.
+pub const REWRITE_POINTS: &[&str] = &[
+    "rewrite.noting",
+    "write.group",
+    "write.file",
+    "verify.file",
+    "place.planned",
+    "place.file",
+    "rewrite.published",
+    "sweep.file",
+];
+
+/// Where damaged files are kept; hidden, so that no reader finds it.
+const DAMAGED: &str = ".damaged";
+
+/// How often files are joined at most: each time they are fewer.
+const PASSES: usize = 8;
+
+/// What became of the files of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rewritten {
+    /// Files that were replaced, and those that came for them.
+    pub files: (u64, u64),
+    /// Their bytes.
+    pub bytes: (u64, u64),
+    /// The rows of the new files.
+    pub rows: u64,
+    /// Hot rows that are in the files now.
+    pub corrections: u64,
+    /// Rows that are gone, in the database and in the archive.
+    pub dropped: u64,
+}
+
+impl Rewritten {
+    /// Returns whether nothing was done.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.files = (self.files.0 + other.files.0, self.files.1 + other.files.1);
+        self.bytes = (self.bytes.0 + other.bytes.0, self.bytes.1 + other.bytes.1);
+        self.rows += other.rows;
+        self.corrections += other.corrections;
+        self.dropped += other.dropped;
+    }
+}
+
+/// Rows of a table that are to go.
+#[derive(Debug, Default)]
+pub struct Removal {
+    /// The folders of the only dataset they are of; `None` for all.
+    pub dataset: Option<String>,
+    /// Which rows.
+    pub rows: Dropped,
+    /// What the ledger says of the time they were in from then on: `None` for nothing, so that it is asked again.
+    pub state: Option<State>,
+}
+
+/// What comes in the place of a cluster.
+enum Anew {
+    /// No row of it goes.
+    AsItIs,
+    /// All rows of it go.
+    Nothing,
+    /// This file.
+    File(Box<Prepared>),
+}
+
+/// What to do with some files.
+#[derive(Default)]
+struct Order {
+    clusters: Vec<Cluster>,
+    unmarked: Vec<(i64, i64)>,
+    removal: Removal,
+}
+
+impl Archiver<'_> {
+    /// Joins small files, brings corrections into the files they correct, and widens old ones.
+    ///
+    /// A second run changes nothing.
+    pub fn compact(&mut self, table: &Table, watch: Watch<'_>) -> Result<Rewritten> {
+        let mut all = Rewritten::default();
+        for _ in 0..PASSES {
+            let done = self.pass(table, watch)?;
+            if done.is_nothing() {
+                break;
+            }
+            all.add(&done);
+        }
+        Ok(all)
+    }
+
+    fn pass(&mut self, table: &Table, watch: Watch<'_>) -> Result<Rewritten> {
+        if self.plan_compaction(table)?.is_empty() {
+            return Ok(Rewritten::default());
+        }
+        self.noting(table, |archiver| {
+            let mut all = Rewritten::default();
+            for order in archiver.orders(table)? {
+                // Each stands for itself: what was published stays, whatever becomes of the next one.
+                let snapshot = Snapshot::open(archiver.root, threads())?;
+                let table = current(&snapshot, table)?;
+                all.add(&archiver.rewrite((&snapshot, table), &order, watch)?);
+            }
+            Ok(all)
+        })
+    }
+
+    /// Returns what is to be done with the files of a table, a transaction each.
+    fn orders(&self, table: &Table) -> Result<Vec<Order>> {
+        let snapshot = Snapshot::open(self.root, 1)?;
+        let table = current(&snapshot, table)?;
+        let work = compact::plan(&snapshot, table, read_corrected(&snapshot, table)?)?;
+        let clusters = work.clusters.into_iter();
+        let mut orders: Vec<Order> =
+            clusters.map(|cluster| Order { clusters: vec![cluster], ..Order::default() }).collect();
+        if !work.unmarked.is_empty() {
+            orders.push(Order { unmarked: work.unmarked, ..Order::default() });
+        }
+        Ok(orders)
+    }
+
+    /// Returns the files that [`Archiver::compact`] would write anew, together, and changes nothing.
+    pub fn plan_compaction(&self, table: &Table) -> Result<Vec<Vec<ArchiveFile>>> {
+        let snapshot = Snapshot::open(self.root, 1)?;
+        let Some(table) = snapshot.tables().iter().find(|other| other.name == table.name) else {
+            return Ok(Vec::new());
+        };
+        let work = compact::plan(&snapshot, table, read_corrected(&snapshot, table)?)?;
+        let unmarked = (!work.unmarked.is_empty()).then(Vec::new);
+        Ok(work.clusters.into_iter().map(|cluster| cluster.files).chain(unmarked).collect())
+    }
+
+    /// Takes rows out of the database and the archive in one transaction.
+    pub fn remove(&mut self, table: &Table, removal: Removal, watch: Watch<'_>) -> Result<Rewritten> {
+        if !self.store.has_table(&table.name) {
+            return Ok(Rewritten::default());
+        }
+        self.noting(table, |archiver| {
+            let snapshot = Snapshot::open(archiver.root, threads())?;
+            let table = current(&snapshot, table)?;
+            let mut clusters = Vec::new();
+            let extents = extents(&snapshot, table, &removal.rows)?;
+            for file in snapshot.files(Some(&table.name))? {
+                let is_inside = removal.dataset.as_ref().is_none_or(|dataset| file.dataset == *dataset);
+                if is_inside && may_lose(&file, &removal.rows, &extents) {
+                    clusters.push(Cluster { files: vec![file], corrected: Corrected::new() });
+                }
+            }
+            let order = Order { clusters, unmarked: Vec::new(), removal };
+            archiver.rewrite((&snapshot, table), &order, watch)
+        })
+    }
+
+    /// Takes a damaged file out of the manifest and ranges out of the ledger, and keeps the file in a hidden folder.
+    pub fn set_aside(&mut self, file: &ArchiveFile, ranges: Vec<(LedgerKey, Span)>) -> Result<()> {
+        let Some(table) = self.store.table(&file.table).cloned() else { return Ok(()) };
+        let nothing = HashMap::new();
+        self.noting(&table, |archiver| {
+            archiver.store.replace(&Replacement {
+                table: &table,
+                old: vec![file],
+                new: Vec::new(),
+                datasets: Vec::new(),
+                merged: Vec::new(),
+                unmarked: Vec::new(),
+                leaving: Leaving::Keys(&nothing),
+                ledger: ranges,
+                state: None,
+            })
+        })?;
+        let path = layout::resolve(self.root, &file.path)?;
+        let folder = self.root.join(layout::FOLDER).join(DAMAGED);
+        fs::create_folder(&folder)?;
+        if let Some(name) = path.file_name().filter(|_| path.exists()) {
+            fs::rename(&path, &folder.join(name))?;
+        }
+        Ok(())
+    }
+
+    /// Does work while it is noted what others write to the table.
+    fn noting<T>(&mut self, table: &Table, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.store.start_publishing(table)?;
+        fault::point("rewrite.noting");
+        let result = work(self);
+        match &result {
+            Ok(_) => self.store.stop_publishing(table)?,
+            // The error says what went wrong; what cannot be removed now is removed by the next run.
+            Err(_) => drop(self.sweep()),
+        }
+        result
+    }
+
+    fn rewrite(
+        &mut self,
+        (snapshot, table): (&Snapshot, &Table),
+        order: &Order,
+        watch: Watch<'_>,
+    ) -> Result<Rewritten> {
+        let (mut prepared, mut old): (Vec<Prepared>, Vec<&ArchiveFile>) = (Vec::new(), Vec::new());
+        for cluster in &order.clusters {
+            match self.prepare((snapshot, table), cluster, &order.removal, watch)? {
+                Anew::AsItIs => continue,
+                Anew::Nothing => {}
+                Anew::File(file) => prepared.push(*file),
+            }
+            old.extend(&cluster.files);
+        }
+        self.place(table, &prepared)?;
+        let new = || prepared.iter().flat_map(|dataset| &dataset.files);
+        let merged = order.clusters.iter().flat_map(|cluster| &cluster.corrected);
+        let merged = merged.flat_map(|(series, rows)| rows.iter().map(|(ts, _)| (*series, *ts)));
+        let replacement = Replacement {
+            table,
+            old: old.clone(),
+            new: new().map(|staged| (staged.entry.clone(), staged.digest.clone())).collect(),
+            datasets: prepared.iter().map(|dataset| dataset.record.clone()).collect(),
+            merged: merged.collect(),
+            unmarked: order.unmarked.clone(),
+            leaving: leaving(snapshot, table, &order.removal)?,
+            ledger: ledger(snapshot, table, &order.removal)?,
+            state: order.removal.state,
+        };
+        let hot = self.store.replace(&replacement)?;
+        fault::point("rewrite.published");
+        let sum = |files: &mut dyn Iterator<Item = &ArchiveFile>, of: &dyn Fn(&ArchiveFile) -> u64| {
+            files.map(of).sum()
+        };
+        let rows: u64 = sum(&mut new().map(|staged| &staged.entry), &|file| file.rows);
+        let rows_before: u64 = sum(&mut old.iter().copied(), &|file| file.rows);
+        Ok(Rewritten {
+            files: (old.len() as u64, new().count() as u64),
+            bytes: (
+                sum(&mut old.iter().copied(), &|file| file.bytes),
+                sum(&mut new().map(|staged| &staged.entry), &|file| file.bytes),
+            ),
+            rows,
+            corrections: hot.merged,
+            // A correction of a row that is not there after all comes into the file, and makes it longer.
+            dropped: hot.dropped + rows_before.saturating_sub(rows),
+        })
+    }
+
+    /// Writes and proves the file of a cluster.
+    fn prepare(
+        &self,
+        (snapshot, table): (&Snapshot, &Table),
+        cluster: &Cluster,
+        removal: &Removal,
+        watch: Watch<'_>,
+    ) -> Result<Anew> {
+        let dropped = &removal.rows;
+        let merged = Merged::open((snapshot, table), &cluster.files, cluster.corrected.clone(), dropped)?;
+        let series = merged.series().to_vec();
+        let survey = survey(&merged, series, Choice::Plain, (watch.done, watch.stop))?;
+        let Some((dataset, found)) = survey.datasets.iter().next() else { return Ok(Anew::Nothing) };
+        let rows: u64 = cluster.files.iter().map(|file| file.rows).sum();
+        if !dropped.is_nothing() && found.rows == rows {
+            return Ok(Anew::AsItIs);
+        }
+        let (staging, done, stop) = (self.staging.as_path(), watch.done, watch.stop);
+        let work = Work { rows: &merged, dataset, found, level: None, staging, done, stop };
+        work.prepare_as(&[merged.all()]).map(|file| Anew::File(Box::new(file)))
+    }
+
+    /// Removes files that no manifest names, and that the archive made: those of a store that was put back from a copy.
+    ///
+    /// Returns how many there were. Where a file of the manifest is missing nothing is removed, because then the
+    /// database and the folder do not belong together.
+    pub fn remove_orphans(&mut self, is_dry_run: DryRun) -> Result<(u64, u64)> {
+        let known = self.store.known_files()?;
+        let is_missing = |path: &String| -> Result<bool> { Ok(!layout::resolve(self.root, path)?.is_file()) };
+        for path in &known.manifest {
+            if is_missing(path)? {
+                return Ok((0, 0));
+            }
+        }
+        let (mut files, mut bytes) = (0, 0);
+        for (path, size) in layout::orphans(self.root, &known.all)? {
+            if is_dry_run == DryRun::No {
+                fs::remove(&path)?;
+            }
+            (files, bytes) = (files + 1, bytes + size);
+        }
+        Ok((files, bytes))
+    }
+}
+
+/// Whether something is only said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// It is said, and nothing changes.
+    Yes,
+    /// It is done.
+    No,
+}
+
+/// Returns the first and last time of the rows that are named, by the folders of their datasets.
+fn extents(snapshot: &Snapshot, table: &Table, dropped: &Dropped) -> Result<BTreeMap<String, (i64, i64)>> {
+    let mut extents: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for (key, (first, last)) in named(snapshot, table, dropped)? {
+        let extent = extents.entry(Dataset::of(table, &key).folder(table)).or_insert((first, last));
+        *extent = (extent.0.min(first), extent.1.max(last));
+    }
+    Ok(extents)
+}
+
+/// Returns the series that have named rows, with the first and last time of these.
+fn named(snapshot: &Snapshot, table: &Table, dropped: &Dropped) -> Result<Vec<(SeriesKey, (i64, i64))>> {
+    if dropped.keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ends = |entry: SeriesEntry| {
+        let keys = dropped.keys.get(&entry.id)?;
+        Some((entry.key, (keys.first()?.0, keys.last()?.0)))
+    };
+    Ok(snapshot.series(&table.name)?.into_iter().filter_map(ends).collect())
+}
+
+/// Returns whether a file may have rows that go.
+fn may_lose(file: &ArchiveFile, dropped: &Dropped, extents: &BTreeMap<String, (i64, i64)>) -> bool {
+    let is_old = dropped.before.is_some_and(|before| file.ts_min < before);
+    let overlaps = |(first, last): &(i64, i64)| file.ts_min <= *last && *first <= file.ts_max;
+    is_old || extents.get(&file.dataset).is_some_and(overlaps)
+}
+
+/// Returns which rows leave the database.
+fn leaving<'r>(snapshot: &Snapshot, table: &Table, removal: &'r Removal) -> Result<Leaving<'r>> {
+    let Some(before) = removal.rows.before else { return Ok(Leaving::Keys(&removal.rows.keys)) };
+    let is_inside = |entry: &SeriesEntry| {
+        let dataset = Dataset::of(table, &entry.key).folder(table);
+        removal.dataset.as_ref().is_none_or(|wanted| dataset == *wanted)
+    };
+    let series = snapshot.series(&table.name)?.into_iter().filter(is_inside).map(|entry| entry.id);
+    Ok(Leaving::Before { series: series.collect(), before })
+}
+
+/// Returns the ranges of the ledger in which rows go.
+fn ledger(snapshot: &Snapshot, table: &Table, removal: &Removal) -> Result<Vec<(LedgerKey, Span)>> {
+    let mut ranges = Vec::new();
+    let named = named(snapshot, table, &removal.rows)?;
+    let text = |key: &SeriesKey, name: &str| match table.key_index(name).map(|at| &key.0[at]) {
+        Some(Value::Text(text)) => text.to_string(),
+        _ => String::new(),
+    };
+    let named: BTreeMap<_, _> = named
+        .iter()
+        .map(|(key, extent)| (["source", "symbol", "timeframe"].map(|name| text(key, name)), *extent))
+        .collect();
+    for (key, coverage) in snapshot.coverages(Some(&table.name))? {
+        let span = match removal.rows.before {
+            Some(before) if removal.dataset.as_ref().is_none_or(|dataset| is_of(table, dataset, &key)) => {
+                Span::new(coverage.span.start, coverage.span.stop.min(before))
+            }
+            Some(_) => None,
+            None => {
+                let name = [&key.source, &key.symbol, &key.timeframe].map(String::clone);
+                named.get(&name).and_then(|(first, last)| {
+                    let (start, stop) = (coverage.span.start, coverage.span.stop);
+                    Span::new(start.max(*first), stop.min(last.saturating_add(1)))
+                })
+            }
+        };
+        ranges.extend(span.map(|span| (key, span)));
+    }
+    Ok(ranges)
+}
+
+/// Returns whether an entry of the ledger is about a dataset.
+fn is_of(table: &Table, dataset: &str, key: &LedgerKey) -> bool {
+    let Ok(dataset) = Dataset::parse(table, dataset) else { return false };
+    dataset.values.iter().all(|(at, value)| match table.key[*at].name.as_str() {
+        "source" => *value == key.source,
+        "timeframe" => *value == key.timeframe,
+        _ => true,
+    })
+}

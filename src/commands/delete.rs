@@ -1,0 +1,138 @@
+//! `barn delete`: takes rows out of a table, wherever they are.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::tables::{chosen, threads, watch};
+use crate::archive::{Archiver, Dropped, Removal};
+use crate::cli::Context;
+use crate::engine::{Engine, Options};
+use crate::error::{Failure, Kind};
+use crate::model::{SeriesKey, Table, Value};
+use crate::store::{Snapshot, Store};
+use crate::ui::figures;
+
+/// Take rows out of a table, in the database and in the archive
+///
+/// Undoes a wrong import: rows, archived files and what the ledger says of them change in one step, so that a fetch
+/// asks again for what is gone. Rows that others write meanwhile stay.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  barn delete bars --where \"source = 'kaggle' AND symbol = 'AAPL'\" --dry-run
+  barn delete trades --where \"ts < '2020-01-01'\" --yes")]
+pub struct DeleteArgs {
+    /// Table
+    table: String,
+
+    /// Which rows: a condition as behind WHERE
+    #[arg(long = "where", value_name = "SQL")]
+    condition: String,
+
+    /// Do it; without this nothing is deleted
+    #[arg(long, required_unless_present = "dry_run")]
+    yes: bool,
+
+    /// Say how many rows would go, and delete nothing
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+}
+
+/// What the command did.
+#[derive(serde::Serialize)]
+struct Report {
+    command: &'static str,
+    table: String,
+    dry_run: bool,
+    rows: u64,
+    series: usize,
+    files_rewritten: u64,
+    seconds: f64,
+}
+
+/// Runs the command.
+pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
+    let started = Instant::now();
+    let root = &context.global.store;
+    let snapshot = Arc::new(Snapshot::open(root, threads())?);
+    let table = chosen(&snapshot, std::slice::from_ref(&args.table), "delete")?.remove(0);
+    let mut report = Report {
+        command: "delete",
+        table: table.name.clone(),
+        dry_run: args.dry_run,
+        rows: 0,
+        series: 0,
+        files_rewritten: 0,
+        seconds: 0.0,
+    };
+    if args.dry_run {
+        let keys = find(&snapshot, &table, &args.condition)?;
+        report.series = keys.len();
+        report.rows = keys.values().map(|keys| keys.len() as u64).sum();
+    } else {
+        drop(snapshot);
+        let mut store = Store::open(root)?;
+        let mut archiver = Archiver::open(root, &mut store)?;
+        // The rows are looked for once nobody else archives: their files stay what they are.
+        let snapshot = Arc::new(Snapshot::open(root, threads())?);
+        let keys = find(&snapshot, &table, &args.condition)?;
+        drop(snapshot);
+        report.series = keys.len();
+        if !keys.is_empty() {
+            let rows = Dropped { before: None, keys };
+            let removal = Removal { dataset: None, rows, state: None };
+            let done = watch(context, |watch| archiver.remove(&table, removal, watch))?;
+            (report.rows, report.files_rewritten) = (done.dropped, done.files.0);
+        }
+        drop(archiver);
+        store.close()?;
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    let verb = if args.dry_run { "would delete" } else { "deleted" };
+    let files = match report.files_rewritten {
+        0 => String::new(),
+        files => format!(", {} rewritten", figures::count(files, "archived file")),
+    };
+    context.ui.summary(&format!(
+        "{verb} {} of {} series from {}{files} in {}",
+        figures::count(report.rows, "row"),
+        figures::thousands(report.series as u64),
+        table.name,
+        figures::duration(started.elapsed())
+    ));
+    context.report(&report)?;
+    Ok(None)
+}
+
+/// Returns the times and ordinals of the rows that meet a condition, by series.
+fn find(
+    snapshot: &Arc<Snapshot>,
+    table: &Table,
+    condition: &str,
+) -> Result<HashMap<i64, BTreeSet<(i64, i64)>>> {
+    let mut columns: Vec<String> = table.key.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    columns.push("ts".to_owned());
+    columns.extend(table.ticks.then(|| "seq".to_owned()));
+    // On lines of their own, so that a comment at the end of the condition ends there.
+    let sql = format!("SELECT {} FROM \"{}\" WHERE (\n{condition}\n)", columns.join(", "), table.name);
+    let numbers: HashMap<Vec<u8>, i64> =
+        snapshot.series(&table.name)?.into_iter().map(|entry| (entry.key.encode(), entry.id)).collect();
+    let cannot = || Failure::usage(format!("cannot use '{condition}' as a condition"));
+    let engine = Engine::new(Arc::clone(snapshot), &Options::default())?;
+    let mut keys: HashMap<i64, BTreeSet<(i64, i64)>> = HashMap::new();
+    let width = table.key.len();
+    engine.query(&sql).with_context(cannot)?.each_row(&mut |mut row| {
+        let at = row.split_off(width);
+        let number = numbers.get(&SeriesKey(row.into()).encode()).context("a row has an unknown series")?;
+        let place = match at[..] {
+            [Value::Timestamp(ts)] => (ts, 0),
+            [Value::Timestamp(ts), Value::Bigint(seq)] => (ts, seq),
+            _ => bail!("a row has no time"),
+        };
+        keys.entry(*number).or_default().insert(place);
+        Ok(())
+    })?;
+    Ok(keys)
+}

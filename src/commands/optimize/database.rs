@@ -1,0 +1,63 @@
+//! The steps about `barn.db` itself: statistics, free pages, the journal.
+
+use anyhow::Result;
+
+use super::report::StepReport;
+use super::{Step, Work};
+use crate::store::{Store, Vacuumed};
+use crate::ui::figures;
+
+/// Refreshes the statistics; SQLite knows whether they are out of date.
+pub(super) fn statistics(work: &Work<'_>) -> Result<StepReport> {
+    if !work.args.dry_run {
+        let store = Store::open(work.root)?;
+        store.refresh_statistics()?;
+        store.close()?;
+    }
+    Ok(StepReport::new(Step::Stats))
+}
+
+/// Gives free pages back.
+pub(super) fn vacuum(work: &Work<'_>) -> Result<StepReport> {
+    let mut report = StepReport::new(Step::Vacuum);
+    let mut store = Store::open(work.root)?;
+    let (before, free) = store.database_bytes()?;
+    (report.bytes_before, report.bytes_after) = (before, before);
+    if work.args.dry_run {
+        if store.wants_vacuum()? {
+            let (free, all) = (figures::bytes(free), figures::bytes(before));
+            report.done.push(format!("{free} of {all} in 'barn.db' would be given back"));
+        }
+        return Ok(report);
+    }
+    match store.vacuum()? {
+        Vacuumed::NotWorth => {}
+        Vacuumed::Done => {
+            report.bytes_after = store.database_bytes()?.0;
+            report.done.push(format!(
+                "'barn.db': {} → {}",
+                figures::bytes(before),
+                figures::bytes(report.bytes_after)
+            ));
+        }
+        Vacuumed::Busy => {
+            work.context.ui.note("vacuum: somebody else uses the database; the next run tries again");
+        }
+        Vacuumed::NoSpace(needed, left) => report.problems.push(format!(
+            "a vacuum needs {} on the disk, {} are left",
+            figures::bytes(needed),
+            figures::bytes(left)
+        )),
+    }
+    store.close()?;
+    Ok(report)
+}
+
+/// Brings the journal in.
+pub(super) fn checkpoint(work: &Work<'_>) -> Result<StepReport> {
+    let report = StepReport::new(Step::Checkpoint);
+    if !work.args.dry_run && !Store::open(work.root)?.checkpoint()? {
+        work.context.ui.note("checkpoint: a reader still needs the journal; the next run tries again");
+    }
+    Ok(report)
+}

@@ -1,0 +1,151 @@
+//! What `barn optimize` says and reports.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Step;
+use crate::cli::Context;
+use crate::error::{Failure, Kind};
+use crate::fs;
+use crate::ui::figures;
+
+/// What the command did.
+#[derive(Serialize)]
+pub(super) struct Report {
+    command: &'static str,
+    dry_run: bool,
+    bytes_before: u64,
+    bytes_after: u64,
+    files_before: u64,
+    files_after: u64,
+    seconds: f64,
+    pub(super) steps: Vec<StepReport>,
+    #[serde(skip)]
+    root: std::path::PathBuf,
+}
+
+/// What a step did.
+#[derive(Serialize)]
+pub(super) struct StepReport {
+    step: &'static str,
+    /// What was done, or would be.
+    pub(super) done: Vec<String>,
+    /// What is wrong.
+    pub(super) problems: Vec<String>,
+    /// What can be typed about it.
+    pub(super) hint: Option<String>,
+    /// Milliseconds and such, beside what was done.
+    pub(super) details: Vec<String>,
+    pub(super) bytes_before: u64,
+    pub(super) bytes_after: u64,
+    pub(super) files_before: u64,
+    pub(super) files_after: u64,
+    pub(super) seconds: f64,
+}
+
+impl StepReport {
+    pub(super) fn new(step: Step) -> Self {
+        Self {
+            step: step.as_str(),
+            done: Vec::new(),
+            problems: Vec::new(),
+            hint: None,
+            details: Vec::new(),
+            bytes_before: 0,
+            bytes_after: 0,
+            files_before: 0,
+            files_after: 0,
+            seconds: 0.0,
+        }
+    }
+
+    /// Says what was done; of a step that was asked for also that there was nothing to do.
+    pub(super) fn say(&self, context: &Context, is_named: bool) {
+        let ui = &context.ui;
+        for line in &self.done {
+            ui.summary(&format!("{}: {line}", self.step));
+        }
+        for line in &self.details {
+            ui.summary(&format!("  {line}"));
+        }
+        if !self.problems.is_empty() {
+            let count = figures::count(self.problems.len() as u64, "problem");
+            ui.warnings(&format!("{}: {count}", self.step), &self.problems, self.hint.as_deref());
+        } else if self.done.is_empty() {
+            let line = format!("{}: nothing to do ({})", self.step, self.took());
+            if is_named { ui.summary(&line) } else { ui.detail(&line) }
+        }
+    }
+
+    fn took(&self) -> String {
+        figures::duration(Duration::from_secs_f64(self.seconds))
+    }
+}
+
+impl Report {
+    pub(super) fn new(root: &Path, dry_run: bool) -> Result<Self> {
+        let (bytes, files) = size(root)?;
+        Ok(Self {
+            command: "optimize",
+            dry_run,
+            bytes_before: bytes,
+            bytes_after: bytes,
+            files_before: files,
+            files_after: files,
+            seconds: 0.0,
+            steps: Vec::new(),
+            root: root.to_owned(),
+        })
+    }
+
+    /// Says and reports the whole.
+    pub(super) fn finish(mut self, context: &Context, elapsed: Duration) -> Result<Option<Kind>> {
+        self.seconds = elapsed.as_secs_f64();
+        (self.bytes_after, self.files_after) = size(&self.root)?;
+        let is_changed = self.steps.iter().any(|step| !step.done.is_empty());
+        let took = figures::duration(elapsed);
+        context.ui.summary(&match (is_changed, self.dry_run) {
+            (false, _) => format!("nothing to optimize ({took})"),
+            (true, true) => format!("nothing was changed ({took})"),
+            (true, false) => format!(
+                "optimized in {took}: {} → {}, {} → {}",
+                figures::bytes(self.bytes_before),
+                figures::bytes(self.bytes_after),
+                figures::count(self.files_before, "file"),
+                figures::thousands(self.files_after)
+            ),
+        });
+        context.report(&self)?;
+        let problems: usize = self.steps.iter().map(|step| step.problems.len()).sum();
+        if problems > 0 {
+            return Err(Failure::new(format!(
+                "cannot call store '{}' sound: {} above",
+                self.root.display(),
+                figures::count(problems as u64, "problem")
+            ))
+            .into());
+        }
+        Ok(None)
+    }
+}
+
+/// Returns the bytes of a store, and the number of files in its archive.
+fn size(root: &Path) -> Result<(u64, u64)> {
+    let (mut folders, mut bytes, mut files) = (vec![root.to_owned()], 0, 0);
+    while let Some(folder) = folders.pop() {
+        for path in fs::list(&folder)? {
+            // What is gone meanwhile takes nothing.
+            let Ok(about) = std::fs::symlink_metadata(&path) else { continue };
+            if about.is_dir() {
+                folders.push(path);
+            } else {
+                bytes += about.len();
+                files += u64::from(path.extension().is_some_and(|extension| extension == "parquet"));
+            }
+        }
+    }
+    Ok((bytes, files))
+}

@@ -1,0 +1,217 @@
+//! Files of the archive that take the place of others, and rows that go, in one transaction.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use anyhow::{Context as _, Result, bail};
+use rusqlite::Connection;
+
+use super::catalog::quoted;
+use super::leave::{self, Touched};
+use super::ledger::LedgerKey;
+use super::manifest::{corrections_name, has_table};
+use super::{ArchiveFile, Coverage, DatasetRecord, Digest, State, Store};
+use crate::model::time::now;
+use crate::model::{Span, Table};
+
+/// What a replacement makes true.
+pub struct Replacement<'a> {
+    /// The table, to which writes are noted since before its files were read.
+    pub table: &'a Table,
+    /// Files that leave the manifest.
+    pub old: Vec<&'a ArchiveFile>,
+    /// Files that come for them, which lie at their places.
+    pub new: Vec<(ArchiveFile, Digest)>,
+    /// How the columns of their datasets lie.
+    pub datasets: Vec<DatasetRecord>,
+    /// Hot rows, by series and time, that are in the files now.
+    pub merged: Vec<(i64, i64)>,
+    /// Hot rows, by series and time, that correct no archived row.
+    pub unmarked: Vec<(i64, i64)>,
+    /// Hot rows that go.
+    pub leaving: Leaving<'a>,
+    /// Ranges of the ledger in which rows go.
+    pub ledger: Vec<(LedgerKey, Span)>,
+    /// What the ledger says of them then; `None` for nothing.
+    pub state: Option<State>,
+}
+
+/// Hot rows that go.
+pub enum Leaving<'a> {
+    /// By series, these times and ordinals.
+    Keys(&'a HashMap<i64, BTreeSet<(i64, i64)>>),
+    /// All before a time.
+    Before {
+        /// Of these series.
+        series: Vec<i64>,
+        /// The first time that stays.
+        before: i64,
+    },
+}
+
+/// What became of hot rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// Rows that are in files now.
+    pub merged: u64,
+    /// Rows that are gone.
+    pub dropped: u64,
+}
+
+/// The files that the database knows, by their paths below the folder of the archive.
+pub struct KnownFiles {
+    /// Those of the manifest.
+    pub manifest: Vec<String>,
+    /// Those, and the ones that come or go.
+    pub all: HashSet<String>,
+}
+
+impl Store {
+    /// Lets files take the place of others, and rows go. What others wrote meanwhile stays.
+    ///
+    /// Fails, and changes nothing, where an old file is not in the manifest any more.
+    pub fn replace(&mut self, replacement: &Replacement<'_>) -> Result<Replaced> {
+        let table = &replacement.table.name;
+        self.in_transaction(|store| {
+            let replaced = replace(&store.connection, replacement)
+                .with_context(|| format!("cannot replace archived files of table '{table}'"))?;
+            for (key, span) in &replacement.ledger {
+                match replacement.state {
+                    Some(state) => {
+                        let coverage = Coverage { span: *span, state, rows: 0, fetched_at: now() };
+                        store.cover(key, &coverage)?;
+                    }
+                    None => store.uncover(key, *span)?,
+                }
+            }
+            store.is_changed = true;
+            Ok(replaced)
+        })
+    }
+
+    /// Returns the files that others took the place of before a time.
+    pub fn superseded(&self, before: i64) -> Result<Vec<String>> {
+        let mut statement = self.connection.prepare("SELECT path FROM superseded WHERE at <= ?1")?;
+        let paths = statement.query_map([before], |row| row.get(0))?.collect::<Result<_, _>>();
+        paths.context("cannot read the manifest of the archive")
+    }
+
+    /// Forgets files that are gone.
+    pub fn forget_superseded(&mut self, paths: &[String]) -> Result<()> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.in_transaction(|store| {
+            let mut delete = store.connection.prepare_cached("DELETE FROM superseded WHERE path = ?1")?;
+            paths.iter().try_for_each(|path| delete.execute([path]).map(drop))?;
+            Ok(())
+        })
+        .context("cannot forget files of the archive")
+    }
+
+    /// Returns the files that the database knows.
+    pub fn known_files(&self) -> Result<KnownFiles> {
+        let read = |sql: &str| -> Result<Vec<String>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let paths = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>();
+            paths.context("cannot read the manifest of the archive")
+        };
+        let manifest = read("SELECT path FROM manifest")?;
+        let mut all: HashSet<String> = manifest.iter().cloned().collect();
+        all.extend(read("SELECT path FROM superseded UNION ALL SELECT path FROM publishing")?);
+        Ok(KnownFiles { manifest, all })
+    }
+}
+
+fn replace(connection: &Connection, replacement: &Replacement<'_>) -> Result<Replaced> {
+    let table = replacement.table;
+    leave::check_triggers(connection, table)?;
+    let mut delete = connection.prepare_cached("DELETE FROM manifest WHERE id = ?1 AND path = ?2")?;
+    let mut bury = connection.prepare_cached("INSERT INTO superseded VALUES (?1, ?2)")?;
+    for file in &replacement.old {
+        if delete.execute((file.id, &file.path))? != 1 {
+            bail!("'{}' is not in the manifest any more", file.path);
+        }
+        bury.execute((&file.path, now()))?;
+    }
+    leave::insert_manifest(connection, &replacement.new, (table, &replacement.datasets))?;
+    let mut forget =
+        connection.prepare_cached("DELETE FROM publishing WHERE table_name = ?1 AND path <> ''")?;
+    forget.execute([&table.name])?;
+    let touched = leave::touched_keys(connection, table)?;
+    let mut replaced = Replaced::default();
+    if !table.ticks && has_table(connection, &format!("{}_corrections", table.name))? {
+        replaced.merged = settle(connection, table, &replacement.merged, Some(&touched))?;
+        settle(connection, table, &replacement.unmarked, None)?;
+    }
+    replaced.dropped = drop_rows(connection, table, &replacement.leaving, &touched)?;
+    Ok(replaced)
+}
+
+/// Takes the marks from hot rows that correct archived ones, and the rows too where what was `touched` is given.
+fn settle(
+    connection: &Connection,
+    table: &Table,
+    keys: &[(i64, i64)],
+    touched: Option<&Touched>,
+) -> Result<u64> {
+    let sql = |name: &str| format!("DELETE FROM {name} WHERE series = ?1 AND ts = ?2");
+    let mut unmark = connection.prepare_cached(&sql(&corrections_name(&table.name)))?;
+    let mut delete = connection.prepare_cached(&sql(&quoted(&table.name, "_rows")))?;
+    let mut rows = 0;
+    for (series, ts) in keys {
+        let is_touched = |touched: &Touched| touched.get(series).is_some_and(|keys| keys.contains(&(*ts, 0)));
+        if touched.is_some_and(is_touched) {
+            continue;
+        }
+        unmark.execute((series, ts))?;
+        if touched.is_some() {
+            rows += delete.execute((series, ts))? as u64;
+        }
+    }
+    Ok(rows)
+}
+
+fn drop_rows(
+    connection: &Connection,
+    table: &Table,
+    leaving: &Leaving<'_>,
+    touched: &Touched,
+) -> Result<u64> {
+    let rows = quoted(&table.name, "_rows");
+    let has_marks = !table.ticks && has_table(connection, &format!("{}_corrections", table.name))?;
+    let mut dropped = 0;
+    match leaving {
+        Leaving::Before { series, before } => {
+            let names = [Some(rows), has_marks.then(|| corrections_name(&table.name))];
+            for (at, name) in names.iter().flatten().enumerate() {
+                let sql = format!("DELETE FROM {name} WHERE series = ?1 AND ts < ?2");
+                let mut delete = connection.prepare_cached(&sql)?;
+                for series in series {
+                    let count = delete.execute((series, before))? as u64;
+                    dropped += if at == 0 { count } else { 0 };
+                }
+            }
+        }
+        Leaving::Keys(keys) => {
+            let seq = if table.ticks { "seq = ?3" } else { "?3 = 0" };
+            let mut delete = connection
+                .prepare_cached(&format!("DELETE FROM {rows} WHERE series = ?1 AND ts = ?2 AND {seq}"))?;
+            let mut unmark = has_marks
+                .then(|| {
+                    let name = corrections_name(&table.name);
+                    connection.prepare_cached(&format!("DELETE FROM {name} WHERE series = ?1 AND ts = ?2"))
+                })
+                .transpose()?;
+            for (series, keys) in *keys {
+                let stays = touched.get(series);
+                for (ts, seq) in keys.iter().filter(|key| stays.is_none_or(|stays| !stays.contains(key))) {
+                    dropped += delete.execute((series, ts, seq))? as u64;
+                    if let Some(unmark) = &mut unmark {
+                        unmark.execute((series, ts))?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(dropped)
+}
