@@ -2,107 +2,21 @@
 //!
 //! A slower fetch is a longer night, and one that grows with its answers does not end it.
 
-use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::fs;
 use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{Suite, barn, clear, program};
+use super::Suite;
+use super::data::date;
+use super::run::{Program, barn, clear, program, run_once};
+use super::server::Server;
+use super::store::stored;
 
 /// 2013-01-01, the first bar of every symbol.
 const FIRST: i64 = 1_356_998_400;
 
-/// A server of daily bars as arrays: `/bars?symbol=S1&from=SECONDS&to=SECONDS`.
-struct Server {
-    port: u16,
-    is_stopped: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    fn start(latency: Duration) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let is_stopped = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&is_stopped);
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if stopped.load(Ordering::SeqCst) {
-                    return;
-                }
-                let stream = stream.unwrap();
-                std::thread::spawn(move || serve(&stream, latency));
-            }
-        });
-        Self { port, is_stopped, thread: Some(thread) }
-    }
-
-    fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.is_stopped.store(true, Ordering::SeqCst);
-        // Wakes the listener.
-        drop(TcpStream::connect(("127.0.0.1", self.port)));
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-/// Answers the requests of a connection until it closes.
-fn serve(stream: &TcpStream, latency: Duration) {
-    stream.set_nodelay(true).unwrap();
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-        let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        loop {
-            line.clear();
-            if !reader.read_line(&mut line).is_ok_and(|bytes| bytes > 2) {
-                break;
-            }
-        }
-        line.clear();
-        let number = |name: &str| -> i64 {
-            let value = target.split(['?', '&']).find_map(|pair| pair.strip_prefix(name));
-            value.and_then(|value| value.parse().ok()).unwrap_or(0)
-        };
-        let body = rows(number("from="), number("to="), number("step=").max(1));
-        std::thread::sleep(latency);
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut out = stream;
-        if out.write_all(head.as_bytes()).and_then(|()| out.write_all(body.as_bytes())).is_err() {
-            break;
-        }
-    }
-    stream.shutdown(Shutdown::Both).ok();
-}
-
-fn rows(from: i64, to: i64, step: i64) -> String {
-    let mut text = String::from("[");
-    for at in (from.div_euclid(step) * step..to).step_by(usize::try_from(step).unwrap()) {
-        let price = 100 + at / step % 97;
-        let comma = if text.len() > 1 { "," } else { "" };
-        write!(text, "{comma}[{at},{price}.25,{price}.75,{price}.0,{price}.5,{}]", 1_000 + at % 9_973)
-            .unwrap();
-    }
-    text.push(']');
-    text
-}
-
-fn definition(url: &str, timeframe: &str, points: usize) -> String {
+pub(super) fn definition(url: &str, timeframe: &str, points: usize) -> String {
     let step = if timeframe == "1d" { 86_400 } else { 60 };
     format!(
         "schema = 1
@@ -166,15 +80,15 @@ impl Suite {
         }
         let folder = self.folder.path().to_owned();
         let server = Server::start(latency);
-        std::fs::write(self.path("bench.toml"), definition(&server.url(), timeframe, points)).unwrap();
+        fs::write(self.path("bench.toml"), definition(&server.url(), timeframe, points)).unwrap();
         let mut commands = vec![("barn", fetch(&folder, symbols, timeframe, points * windows))];
         if timeframe == "1d" {
             let urls = urls(&server.url(), symbols.len(), windows, points);
-            std::fs::write(self.path("urls.txt"), urls.join("\n")).unwrap();
+            fs::write(self.path("urls.txt"), urls.join("\n")).unwrap();
             let config: Vec<String> =
                 urls.iter().map(|url| format!("url = \"{url}\"\noutput = \"/dev/null\"")).collect();
-            std::fs::write(self.path("curl.txt"), config.join("\n")).unwrap();
-            std::fs::write(self.path("fetch.py"), AIOHTTP).unwrap();
+            fs::write(self.path("curl.txt"), config.join("\n")).unwrap();
+            fs::write(self.path("fetch.py"), AIOHTTP).unwrap();
             let parallel = ["-s", "--parallel", "--parallel-max", "32", "-K", "curl.txt"];
             commands.extend(program("curl", &parallel));
             commands.extend(aiohttp());
@@ -182,7 +96,11 @@ impl Suite {
                 command.current_dir(&folder);
             }
         }
-        self.measure(bench, symbols.len() * points * windows, commands, || clear(&folder));
+        let rows = symbols.len() * points * windows;
+        let programs = commands.into_iter().map(|command| Program::from(command).after(|| clear(&folder)));
+        self.compare(bench, rows, programs.collect(), &|name| {
+            assert!(name != "barn" || stored(&folder) == rows, "{} of {rows} bars", stored(&folder));
+        });
     }
 
     /// A fetch that has nothing to do is what cron runs most nights.
@@ -192,38 +110,35 @@ impl Suite {
         }
         let folder = self.folder.path().to_owned();
         let server = Server::start(Duration::ZERO);
-        std::fs::write(self.path("bench.toml"), definition(&server.url(), "1d", 3_650)).unwrap();
+        fs::write(self.path("bench.toml"), definition(&server.url(), "1d", 3_650)).unwrap();
         clear(&folder);
-        super::run_once(&mut fetch(&folder, symbols, "1d", 3_650));
+        run_once(&mut fetch(&folder, symbols, "1d", 3_650));
         // Without a server it would fail if it asked.
         drop(server);
         let covered = vec![("barn", fetch(&folder, symbols, "1d", 3_650))];
-        self.measure("fetch covered", 0, covered, || {});
+        self.measure("fetch covered", 0, covered, None);
     }
 }
 
+/// Returns a fetch of so many bars of each symbol, 32 at once.
 fn fetch(folder: &Path, symbols: &[String], timeframe: &str, bars: usize) -> Command {
+    let mut command = fetch_with(folder, symbols, timeframe, bars);
+    command.args(["--jobs", "32"]);
+    command
+}
+
+/// The same with as many at once as barn finds right.
+pub(super) fn fetch_with(folder: &Path, symbols: &[String], timeframe: &str, bars: usize) -> Command {
     let seconds = if timeframe == "1d" { 86_400 } else { 60 };
     let until = FIRST + seconds * i64::try_from(bars).unwrap();
     let time = |seconds: i64| {
-        let day = super::date(seconds.div_euclid(86_400));
+        let day = date(seconds.div_euclid(86_400));
         let rest = seconds.rem_euclid(86_400);
         format!("{day}T{:02}:{:02}:{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60)
     };
     let (since, until) = (time(FIRST), time(until));
-    let mut arguments = vec![
-        "-q",
-        "fetch",
-        "./bench.toml",
-        "-t",
-        timeframe,
-        "--jobs",
-        "32",
-        "--since",
-        &since,
-        "--until",
-        &until,
-    ];
+    let mut arguments =
+        vec!["-q", "fetch", "./bench.toml", "-t", timeframe, "--since", &since, "--until", &until];
     arguments.extend(symbols.iter().map(String::as_str));
     barn(folder, &arguments)
 }
@@ -248,8 +163,7 @@ asyncio.run(main())
 
 fn aiohttp() -> Option<(&'static str, Command)> {
     let python = std::env::var_os("BARN_TEST_PYTHON")?;
-    let has_it =
-        Command::new(&python).args(["-c", "import aiohttp"]).stderr(std::process::Stdio::null()).status();
+    let has_it = Command::new(&python).args(["-c", "import aiohttp"]).stderr(Stdio::null()).status();
     let mut command = Command::new(&python);
     command.arg("fetch.py");
     has_it.is_ok_and(|status| status.success()).then_some(("aiohttp", command))

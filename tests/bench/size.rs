@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::Suite;
 use super::measure::{HEAD, PROGRAMS, Sizes};
 use super::sets::SETS;
-use super::{Suite, output};
 
 impl Suite {
     /// A larger archive fills the disk sooner, and is read more slowly.
@@ -12,8 +12,8 @@ impl Suite {
         if !self.wants("size") {
             return;
         }
-        let Some(data) = self.data.clone() else {
-            println!("size: left out, `--data FOLDER` or BARN_TEST_DATA names the real market data");
+        let Some(data) = self.options.data.clone() else {
+            eprintln!("size: left out, `--data FOLDER` or BARN_TEST_DATA names the real market data");
             return;
         };
         let python = std::env::var_os("BARN_TEST_PYTHON").map(PathBuf::from);
@@ -22,27 +22,22 @@ impl Suite {
         }
     }
 
-    pub(super) fn print_sizes(&self) {
-        if !self.sizes.is_empty() {
-            println!("\nBytes a row, others at zstd 9:\n\n{HEAD}");
+    /// Returns the table of sizes.
+    pub(super) fn sizes_table(&self) -> String {
+        if self.sizes.is_empty() {
+            return String::new();
         }
-        for sizes in &self.sizes {
-            println!("{}", sizes.line());
-        }
+        let lines: Vec<String> = self.sizes.iter().map(Sizes::line).collect();
+        format!("Bytes a row, others at zstd 9:\n\n{HEAD}\n{}\n", lines.join("\n"))
     }
 
-    pub(super) fn print_sizes_csv(&self) {
-        let date = output("date", &["-u", "+%Y-%m-%d"]);
-        let commit = output("git", &["rev-parse", "--short", "HEAD"]);
-        let machine = output("uname", &["-m"]);
+    /// Prints the sizes as lines that begin as the others do: with date, commit and machine.
+    pub(super) fn print_sizes_csv(&self, start: &str) {
         for sizes in &self.sizes {
             let ours = [("barn", sizes.plain), ("barn --smallest", sizes.smallest)];
             let theirs = PROGRAMS.iter().filter_map(|name| Some((*name, *sizes.peers.get(*name)?)));
             for (program, bytes) in ours.into_iter().chain(theirs) {
-                println!(
-                    "{date},{commit},{machine},\"size, {} ({program})\",{},,{bytes}",
-                    sizes.name, sizes.rows
-                );
+                println!("{start},\"size, {} ({program})\",{},,{bytes},,,,", sizes.name, sizes.rows);
             }
         }
     }
