@@ -72,7 +72,7 @@ struct Options {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let Err(message) = Options::parse(&arguments).and_then(|options| bench(options)) {
+    if let Err(message) = Options::parse(&arguments).and_then(bench) {
         eprintln!("error: {message}");
         std::process::exit(2);
     }

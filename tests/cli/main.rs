@@ -12,6 +12,8 @@ mod harness;
 mod market;
 mod server;
 
+#[path = "../bench/tests.rs"]
+mod bench;
 mod compress;
 mod demo;
 mod dialects;
@@ -20,6 +22,7 @@ mod duckdb;
 mod errors;
 mod fetch;
 mod info;
+mod optimize;
 mod query;
 mod realdata;
 mod recorded;

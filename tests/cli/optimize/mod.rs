@@ -1,0 +1,3 @@
+//! `barn optimize`: the upkeep of a store.
+
+mod year;
