@@ -191,6 +191,8 @@ struct Year {
     scale: Scale,
     growth: Growth,
     curve: String,
+    /// Archived rows that a refresh corrected, as each night's upkeep found them.
+    corrected: i64,
 }
 
 impl Year {
@@ -203,7 +205,7 @@ impl Year {
         stage.sandbox.write("hourly.txt", Scale::names(scale.hourly).join("\n"));
         let curve = "| night | rows | KB | files | fetch s | compress s | optimize s |\n\
                      | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
-        Self { stage, provider, scale, growth: Growth::default(), curve: curve.to_owned() }
+        Self { stage, provider, scale, growth: Growth::default(), curve: curve.to_owned(), corrected: 0 }
     }
 
     /// What cron runs in a night.
@@ -224,6 +226,11 @@ impl Year {
             self.stage.fetch(&format!("{symbol} -t 1d --refresh --since {since}")).ok();
         }
         let fetched = Instant::now();
+        if is_weekly {
+            let sql = "SELECT count(*) FROM bars_corrections";
+            self.corrected +=
+                self.stage.sandbox.sqlite().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        }
         self.barn("barn", night(number), "compress --older-than 30d");
         let compressed = Instant::now();
         self.barn("barn", night(number), "optimize");
@@ -364,6 +371,7 @@ fn a_year_of_nights_leaves_what_a_store_has_that_is_built_in_one_go() {
         }
     }
     eprintln!("{}\n{:.0?} for {} nights", year.curve, started.elapsed(), scale.nights);
+    assert!(year.corrected > scale.nights, "{} archived rows were corrected", year.corrected);
     year.build_fresh();
     let whole = year.query("fresh", BARS);
     assert!(whole.lines().count() > year.scale.symbols * 60, "the year is not empty");
