@@ -35,6 +35,7 @@ use datafusion::sql::resolve::resolve_table_references;
 
 use answer::Threads;
 pub use answer::{Answer, Next};
+pub use hot::TableScan;
 use failure::{Stage, translate, unknown_table};
 pub use kept::Kept;
 pub use repeat::identify;
@@ -117,6 +118,17 @@ impl Engine {
             let frame = session.plan(last).await?;
             let plan = frame.create_physical_plan().await.map_err(|err| translate(err, Stage::Planning))?;
             cold::show(&plan)
+        })
+    }
+
+    /// Returns what the last statement of `sql` reads of each table, without running it.
+    pub fn scans(&self, sql: &str) -> Result<Vec<TableScan>> {
+        let last = guard::parse(sql)?.pop_back().context("cannot plan an empty query")?;
+        let session = self.session.clone();
+        self.threads.run(async move {
+            let frame = session.plan(last).await?;
+            let plan = frame.create_physical_plan().await.map_err(|err| translate(err, Stage::Planning))?;
+            Ok(hot::scans(&plan))
         })
     }
 

@@ -1,5 +1,6 @@
 //! What the engine reads from: tables, their series, pieces of a series' rows, and archived files.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use anyhow::Result;
@@ -33,6 +34,17 @@ pub(super) trait Rows: Send + Sync + 'static {
 
     /// Returns the first and last time of a series.
     fn extent(&self, table: &str, series: i64) -> Result<Option<(i64, i64)>>;
+
+    /// Returns the series that have rows from `first` to `last`, where an index says so with at most `most` entries
+    /// looked at.
+    fn series_within(
+        &self,
+        _table: &str,
+        (_first, _last): (i64, i64),
+        _most: usize,
+    ) -> Result<Option<BTreeSet<i64>>> {
+        Ok(None)
+    }
 
     /// Returns the SQL text of a scan.
     fn explain(&self, scan: &Scan) -> Result<String>;
@@ -87,6 +99,15 @@ impl Rows for Snapshot {
 
     fn extent(&self, table: &str, series: i64) -> Result<Option<(i64, i64)>> {
         self.extent(table, series)
+    }
+
+    fn series_within(
+        &self,
+        table: &str,
+        range: (i64, i64),
+        most: usize,
+    ) -> Result<Option<BTreeSet<i64>>> {
+        self.series_within(table, range, most)
     }
 
     fn explain(&self, scan: &Scan) -> Result<String> {

@@ -4,6 +4,7 @@
 mod batch;
 mod catalog;
 mod config;
+mod indexes;
 mod late;
 mod leave;
 mod ledger;
@@ -29,6 +30,7 @@ use rusqlite::Connection;
 
 pub use batch::Input;
 pub use config::{CONFIG, Retention, read_retention};
+pub use indexes::{IndexTrial, KeepIndex};
 pub use late::{Archive, Found, Search, Wanted};
 pub use ledger::{Coverage, LedgerKey, State};
 pub use maintain::{Checked, Vacuumed};

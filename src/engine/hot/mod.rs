@@ -17,6 +17,8 @@ use datafusion::physical_plan::ExecutionPlan;
 pub(super) use columns::collect;
 pub(super) use columns::{Columns, schema};
 use exec::HotScan;
+pub use exec::TableScan;
+pub(super) use exec::scans;
 pub(super) use keys::Keys;
 use layout::Layout;
 pub(super) use range::{Range, of as range_of};

@@ -1,6 +1,6 @@
 //! `barn compress`: history into Parquet, and files smaller and back.
 
-mod archived;
+pub(crate) mod archived;
 mod concurrent;
 mod convert;
 mod crash;

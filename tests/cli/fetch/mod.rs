@@ -24,25 +24,25 @@ use crate::harness::{Output, Sandbox};
 use crate::market::{self, BARS, HEADER, KEY, KEY_NAME, NOW, Shape};
 use crate::server::{Reply, Seen, Server};
 
-pub(super) const HOUR: i64 = 3_600;
-pub(super) const DAY: i64 = 86_400;
+pub(crate) const HOUR: i64 = 3_600;
+pub(crate) const DAY: i64 = 86_400;
 
 /// A provider, and a folder with its definition.
-pub(super) struct Stage {
-    pub(super) sandbox: Sandbox,
-    pub(super) server: Server,
-    pub(super) shape: Shape,
+pub(crate) struct Stage {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) server: Server,
+    pub(crate) shape: Shape,
     now: Arc<AtomicI64>,
 }
 
 impl Stage {
     /// A provider that answers as it should.
-    pub(super) fn new(shape: Shape) -> Self {
+    pub(crate) fn new(shape: Shape) -> Self {
         Self::with(shape, "", |_| None)
     }
 
     /// A provider that `twist` answers for where it returns something; `extra` changes the definition.
-    pub(super) fn with(
+    pub(crate) fn with(
         shape: Shape,
         extra: &str,
         twist: impl Fn(&Seen) -> Option<Reply> + Send + Sync + 'static,
@@ -58,22 +58,22 @@ impl Stage {
     }
 
     /// Writes the definition anew.
-    pub(super) fn define(&self, extra: &str) {
+    pub(crate) fn define(&self, extra: &str) {
         self.sandbox.write("source.toml", self.shape.definition(&self.server.url(), extra));
     }
 
     /// Sets the clock, of the provider and of the commands to come.
-    pub(super) fn set_clock(&self, now: i64) {
+    pub(crate) fn set_clock(&self, now: i64) {
         self.now.store(now, Ordering::SeqCst);
     }
 
     /// Returns `barn fetch source.toml` with the words of a line behind it, not started.
-    pub(super) fn command(&self, line: &str) -> Command {
+    pub(crate) fn command(&self, line: &str) -> Command {
         self.with_key(&format!("--report report.json fetch ./source.toml {line}"))
     }
 
     /// Fetches what failed, as a report tells it.
-    pub(super) fn retry(&self, report: &str) -> Output {
+    pub(crate) fn retry(&self, report: &str) -> Output {
         self.sandbox.run(self.with_key(&format!("fetch --retry-failed {report} --report report.json")), None)
     }
 
@@ -86,22 +86,22 @@ impl Stage {
     }
 
     /// Runs it.
-    pub(super) fn fetch(&self, line: &str) -> Output {
+    pub(crate) fn fetch(&self, line: &str) -> Output {
         self.sandbox.run(self.command(line), None)
     }
 
     /// Returns the bars of the store.
-    pub(super) fn bars(&self) -> String {
+    pub(crate) fn bars(&self) -> String {
         self.sandbox.query(BARS)
     }
 
     /// Returns the report of the last fetch.
-    pub(super) fn report(&self) -> serde_json::Value {
+    pub(crate) fn report(&self) -> serde_json::Value {
         serde_json::from_str(&self.sandbox.read_text("report.json")).unwrap()
     }
 
     /// Returns the start and end of each window of a symbol that was asked since the last `take`.
-    pub(super) fn starts(&self, symbol: &str) -> Vec<i64> {
+    pub(crate) fn starts(&self, symbol: &str) -> Vec<i64> {
         let requests = self.server.requests();
         let mut starts: Vec<_> = requests
             .iter()
@@ -113,7 +113,7 @@ impl Stage {
     }
 
     /// Returns what the ledger knows of a symbol: state, start and stop in seconds.
-    pub(super) fn ledger(&self, symbol: &str) -> Vec<(String, i64, i64)> {
+    pub(crate) fn ledger(&self, symbol: &str) -> Vec<(String, i64, i64)> {
         let store = self.sandbox.sqlite();
         let mut query = store
             .prepare(
@@ -125,7 +125,7 @@ impl Stage {
     }
 
     /// Checks that the key is nowhere: in no file that a command wrote, and in nothing that it said.
-    pub(super) fn assert_no_key(&self, said: &[&str]) {
+    pub(crate) fn assert_no_key(&self, said: &[&str]) {
         for text in said {
             assert!(!has_key(text.as_bytes()), "the key is in what was printed:\n{text}");
         }
@@ -158,12 +158,12 @@ fn has_key(bytes: &[u8]) -> bool {
 }
 
 /// Returns a time as an argument.
-pub(super) fn at(seconds: i64) -> String {
+pub(crate) fn at(seconds: i64) -> String {
     format_timestamp(seconds * 1_000_000)
 }
 
 /// Returns the bars of symbols that a store has which asked for a range at `now`.
-pub(super) fn expected(symbols: &[&str], timeframe: &str, from: i64, to: i64, now: i64) -> String {
+pub(crate) fn expected(symbols: &[&str], timeframe: &str, from: i64, to: i64, now: i64) -> String {
     let mut text = HEADER.to_owned();
     for symbol in symbols {
         let bars = market::bars(symbol, timeframe, from, to, now);
@@ -174,6 +174,6 @@ pub(super) fn expected(symbols: &[&str], timeframe: &str, from: i64, to: i64, no
 
 /// Checks two tables, and shows the first line that differs.
 #[track_caller]
-pub(super) fn assert_same(found: &str, expected: &str) {
+pub(crate) fn assert_same(found: &str, expected: &str) {
     assert!(found == expected, "{}", crate::harness::difference(expected, found));
 }

@@ -1,0 +1,102 @@
+//! The steps about the database, the journal and the cache, and the command as a whole.
+
+use std::fs;
+use std::time::Duration;
+
+use super::{optimize, try_optimize};
+use crate::compress::archived::{BARS, assert_same, moved, rows};
+use crate::harness::Sandbox;
+use crate::sample::minute_bars;
+
+const NOW: &str = "2024-06-01T00:00:00Z";
+
+#[test]
+fn free_pages_are_given_back_when_there_are_enough_of_them() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(40, 2_000));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    let size = || fs::metadata(sandbox.path("barn/barn.db")).unwrap().len();
+    let large = size();
+    optimize(&sandbox, "--only vacuum").says(&["vacuum: nothing to do"]);
+    sandbox.barn(["delete", "bars", "--where", "symbol > 'SYM010'", "--yes"]).ok();
+    let before = rows(&sandbox, BARS);
+    optimize(&sandbox, "--only vacuum --dry-run").says(&["in 'barn.db' would be given back"]);
+    optimize(&sandbox, "--only vacuum").says(&["vacuum: 'barn.db': "]);
+    assert!(size() < large / 2, "{} of {large}", size());
+    assert_same(&rows(&sandbox, BARS), &before);
+}
+
+#[test]
+fn a_reader_that_stays_is_not_waited_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(40, 2_000));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    let reader = sandbox.sqlite();
+    reader.execute_batch("BEGIN").unwrap();
+    let count = |sql: &str| -> i64 { reader.query_row(sql, [], |row| row.get(0)).unwrap() };
+    assert_eq!(count("SELECT count(*) FROM bars_rows"), 80_000);
+    sandbox.barn(["delete", "bars", "--where", "symbol > 'SYM010'", "--yes"]).ok();
+    let started = std::time::Instant::now();
+    let done = try_optimize(&sandbox, NOW, "").ok();
+    done.says(&["note: vacuum: somebody else uses the database"]);
+    assert!(started.elapsed() < Duration::from_secs(15));
+    assert_eq!(count("SELECT count(*) FROM bars_rows"), 80_000);
+    drop(reader);
+    optimize(&sandbox, "").says(&["vacuum: 'barn.db': "]);
+}
+
+#[test]
+fn results_of_earlier_states_are_dropped() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(40, 2_000));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    let sum = "SELECT symbol, sum(close) AS s FROM bars GROUP BY symbol";
+    sandbox.query(sum);
+    sandbox.query(sum);
+    optimize(&sandbox, "--only cache").says(&["cache: nothing to do"]);
+    sandbox.barn(["delete", "bars", "--where", "symbol = 'SYM001'", "--yes"]).ok();
+    optimize(&sandbox, "--only cache --dry-run").says(&["old result would be dropped"]);
+    optimize(&sandbox, "--only cache").says(&["old result dropped"]);
+    optimize(&sandbox, "--only cache").says(&["cache: nothing to do"]);
+}
+
+#[test]
+fn steps_are_chosen_by_name() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(2, 100));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    for minute in [30, 60] {
+        moved(&sandbox, &format!("--before {}", 1_704_067_200 + minute * 60));
+    }
+    optimize(&sandbox, "--skip compact").says(&["nothing to optimize"]);
+    try_optimize(&sandbox, NOW, "--only compact --skip compact").fails(2);
+    try_optimize(&sandbox, NOW, "--only polish").fails(2).says(&["polish", "compact"]);
+    try_optimize(&sandbox, NOW, "--table barz").fails(2).says(&["cannot optimize table 'barz'"]);
+    optimize(&sandbox, "--only compact --only stats -q").says_exactly("");
+    optimize(&sandbox, "--report report.json");
+    let report: serde_json::Value = serde_json::from_str(&sandbox.read_text("report.json")).unwrap();
+    let steps: Vec<&str> =
+        report["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(steps[0], "verify");
+    assert_eq!(steps[steps.len() - 1], "checkpoint");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_not_made() {
+    let sandbox = Sandbox::new();
+    try_optimize(&sandbox, NOW, "").fails(1).says(&["cannot open store './barn': there is none"]);
+    assert!(!sandbox.path("barn").exists());
+}
+
+#[test]
+fn a_second_optimize_is_refused() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(2, 100));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    optimize(&sandbox, "");
+    let lock = fs::File::open(sandbox.path("barn/.optimize.lock")).unwrap();
+    lock.lock().unwrap();
+    try_optimize(&sandbox, NOW, "").fails(1).says(&["another process is doing it"]);
+    drop(lock);
+    optimize(&sandbox, "");
+}

@@ -1,0 +1,107 @@
+//! Damage is found, named, and fetched again where its source has it.
+
+use super::{optimize, try_optimize};
+use crate::compress::archived::{assert_same, manifest, moved};
+use crate::fetch::{DAY, Stage, at};
+use crate::harness::{Output, Sandbox};
+use crate::market::{NOW, Shape};
+use crate::sample::minute_bars;
+
+const CLOCK: &str = "2024-06-01T00:00:00Z";
+
+fn verify(sandbox: &Sandbox, more: &str) -> Output {
+    try_optimize(sandbox, CLOCK, &format!("--only verify {more}"))
+}
+
+fn archived() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(3, 600));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    moved(&sandbox, "--before 2024-01-01T05:00:00Z");
+    sandbox
+}
+
+fn flip(sandbox: &Sandbox, path: &str) {
+    let mut bytes = sandbox.read(path);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    sandbox.write(path, bytes);
+}
+
+#[test]
+fn a_sound_store_is_called_so() {
+    let sandbox = archived();
+    verify(&sandbox, "").ok().says(&["checked the database and presence and size of 1 file"]);
+    verify(&sandbox, "--full").ok().says(&["checked the database and every byte of 1 file"]);
+}
+
+#[test]
+fn a_changed_byte_is_found_by_the_full_check_and_a_missing_file_by_each() {
+    let sandbox = archived();
+    let path = format!("barn/archive/{}", manifest(&sandbox)[0]);
+    flip(&sandbox, &path);
+    verify(&sandbox, "").ok();
+    let failed = verify(&sandbox, "--full").fails(1);
+    failed.says(&["warning: verify: 1 problem", "cannot be fetched again: put it back from a copy"]);
+    failed.says(&["cannot call store './barn' sound: 1 problem"]);
+    std::fs::remove_file(sandbox.path(&path)).unwrap();
+    verify(&sandbox, "").fails(1).says(&["No such file", "1 problem"]);
+}
+
+#[test]
+fn a_database_that_is_damaged_is_said_to_be() {
+    let sandbox = archived();
+    optimize(&sandbox, "--only checkpoint");
+    let mut bytes = sandbox.read("barn/barn.db");
+    // Behind the first pages, which hold the schema.
+    for page in 12..bytes.len() / 4_096 {
+        bytes[page * 4_096 + 2_000..page * 4_096 + 2_100].fill(0xAA);
+        bytes[page * 4_096..page * 4_096 + 8].fill(0xFF);
+    }
+    sandbox.write("barn/barn.db", bytes);
+    verify(&sandbox, "").fails(1).says(&["'barn.db': "]);
+}
+
+#[test]
+fn a_damaged_file_is_fetched_again() {
+    let stage = Stage::new(Shape::Rows);
+    let folder = ".home/.config/barn/sources/rows.toml";
+    stage.sandbox.write(folder, stage.sandbox.read("source.toml"));
+    let since = NOW - NOW % DAY - 20 * DAY;
+    let line = format!("AAA BBB -t 1h --since {} --until {}", at(since), at(since + 4 * DAY));
+    stage.fetch(&line).ok();
+    let before = stage.bars();
+    moved(&stage.sandbox, &format!("--before {}", at(since + 2 * DAY)));
+    moved(&stage.sandbox, "--all");
+    let path = manifest(&stage.sandbox)[0].clone();
+    flip(&stage.sandbox, &format!("barn/archive/{path}"));
+    let run = |line: &str| {
+        let mut command = stage.sandbox.barn_command(["optimize"].into_iter().chain(line.split_whitespace()));
+        command.env(crate::market::KEY_NAME, crate::market::KEY).env("BARN_NOW", at(NOW));
+        stage.sandbox.run(command, None)
+    };
+    let failed = run("--only verify --full").fails(1);
+    failed.says(&["can be fetched again", "hint: `barn optimize --only verify --repair`"]);
+    assert_eq!(manifest(&stage.sandbox).len(), 2);
+    stage.server.take();
+    run("--only verify --full --repair").ok().says(&["96 rows fetched again"]);
+    assert!(stage.server.count() > 0);
+    assert_same(&stage.bars(), &before);
+    assert!(!manifest(&stage.sandbox).contains(&path));
+    let name = path.rsplit('/').next().unwrap();
+    assert!(stage.sandbox.path(&format!("barn/archive/.damaged/{name}")).exists());
+    run("--only verify --full").ok();
+    stage.server.take();
+    stage.fetch(&line).ok();
+    assert_eq!(stage.server.count(), 0);
+}
+
+#[test]
+fn a_ledger_that_claims_what_is_not_there_is_found() {
+    let stage = Stage::new(Shape::Rows);
+    let since = NOW - NOW % DAY - 20 * DAY;
+    stage.fetch(&format!("AAA -t 1h --since {} --until {}", at(since), at(since + 4 * DAY))).ok();
+    verify(&stage.sandbox, "--full").ok();
+    stage.sandbox.sqlite().execute_batch("DELETE FROM bars_rows WHERE ts % 7200000000 = 0").unwrap();
+    verify(&stage.sandbox, "--full").fails(1).says(&["the ledger claims 96 rows, there are 48"]);
+}
