@@ -11,9 +11,12 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, compress, delete, demo, fetch, info, optimize, query, source, store};
+use crate::commands::{
+    completions, compress, delete, demo, fetch, info, optimize, query, runs, source, store,
+};
 use crate::error::{self, Kind};
 use crate::fs::{self, Overwrite};
+use crate::runs::{Ending, Line, Metrics, Runs};
 use crate::ui::{ColorChoice, Ui, Volume, figures};
 
 /// Keeps market history: fetches and stores bars, ticks, option chains and odds, and answers SQL
@@ -72,9 +75,13 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     report: Option<PathBuf>,
 
-    /// Print how long each part took
+    /// Print how long each part took, and what the command used
     #[arg(long, global = true)]
     timing: bool,
+
+    /// Name the group of runs that this one belongs to, for `barn runs compare`
+    #[arg(long, global = true, value_name = "NAME")]
+    label: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -88,6 +95,7 @@ enum Command {
     Optimize(optimize::OptimizeArgs),
     Delete(delete::DeleteArgs),
     Info(info::InfoArgs),
+    Runs(runs::RunsArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -99,6 +107,8 @@ pub struct Context {
     pub ui: Ui,
     /// Set when the user asks to stop.
     pub stop: Arc<AtomicBool>,
+    /// What the command did, for the record of the run.
+    pub metrics: Metrics,
     /// Whether the command has written its report.
     has_reported: Cell<bool>,
 }
@@ -121,6 +131,11 @@ impl Context {
         self.global.report.as_deref()
     }
 
+    /// Returns the name of the group of runs that this one belongs to.
+    pub fn label(&self) -> Option<&str> {
+        self.global.label.as_deref()
+    }
+
     /// Writes the report of a command, if one is wanted.
     pub fn report(&self, report: &impl serde::Serialize) -> Result<()> {
         let Some(path) = &self.global.report else { return Ok(()) };
@@ -138,6 +153,34 @@ impl Context {
             }
         }
     }
+
+    /// Keeps the record of a run that ended, if its command leaves one, and prints what it used, if that is wanted.
+    pub fn record(&self, result: &Result<Option<Kind>>) {
+        if !self.global.timing && !self.metrics.is_recorded() {
+            return;
+        }
+        let (exit_code, error) = match result {
+            Ok(kind) => (kind.map_or(0, Kind::code), None),
+            Err(err) => (error::exit_code(err), first_line(err)),
+        };
+        let line = Line::new(std::env::args_os().skip(1));
+        let label = self.label();
+        let run = self.metrics.finish(Ending { line, label, exit_code, error });
+        if self.global.timing {
+            self.ui.summary_lines(&runs::breakdown(&run));
+        }
+        if self.metrics.is_recorded()
+            && let Err(err) = Runs::open(&self.global.store).put(&run)
+        {
+            self.ui.detail(&format!("cannot keep a record of this run: {err:#}"));
+        }
+    }
+}
+
+/// Returns what an error says first.
+fn first_line(err: &anyhow::Error) -> Option<String> {
+    let report = error::report(err);
+    report.lines().next().map(|line| line.trim_start_matches("error: ").to_owned())
 }
 
 /// Runs the program and returns its exit code.
@@ -166,7 +209,13 @@ fn run(cli: Cli) -> ExitCode {
     };
     let ui = Ui::new(volume, cli.global.color);
     let stop = Arc::new(AtomicBool::new(false));
-    let context = Context { global: cli.global, ui, stop: Arc::clone(&stop), has_reported: Cell::new(false) };
+    let context = Context {
+        global: cli.global,
+        ui,
+        stop: Arc::clone(&stop),
+        metrics: Metrics::default(),
+        has_reported: Cell::new(false),
+    };
     let result = catch_signals(stop).and_then(|()| match cli.command {
         Command::Fetch(args) => fetch::run(&context, &args),
         Command::Store(args) => store::run(&context, &args),
@@ -177,9 +226,16 @@ fn run(cli: Cli) -> ExitCode {
         Command::Info(args) => info::run(&context, &args),
         Command::Demo(args) => demo::run(&context, &args),
         Command::Source(args) => source::run(&context, &args),
+        Command::Runs(args) => runs::run(&context, &args),
         Command::Completions(args) => completions::run(&args),
     });
     context.timing(&[("all", started.elapsed())]);
+    context.record(&result);
+    end(&context, result)
+}
+
+/// Says why a command failed, and returns its exit code.
+fn end(context: &Context, result: Result<Option<Kind>>) -> ExitCode {
     match result {
         Ok(kind) => ExitCode::from(kind.map_or(0, Kind::code)),
         Err(err) => {

@@ -29,19 +29,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("archive", &["frame", "model", "store"]),
     ("engine", &["archive", "model", "store"]),
     ("ui", &["model"]),
-    ("cli", &["commands", "ui"]),
+    ("runs", &["model", "store"]),
+    ("cli", &["commands", "runs", "ui"]),
     (
         "commands",
         &[
             "archive", "cache", "cli", "decode", "engine", "fetch", "frame", "import", "model", "pack",
-            "source", "store", "ui",
+            "runs", "source", "store", "ui",
         ],
     ),
 ];
 
 /// For each third-party crate the modules that may name it.
 const HOMES: &[(&str, &[&str])] = &[
-    ("rusqlite", &["cache", "store"]),
+    ("rusqlite", &["cache", "runs", "store"]),
+    ("hdrhistogram", &["runs"]),
+    ("nix", &["fs", "runs"]),
     ("polars", &["frame"]),
     ("polars_arrow", &["frame"]),
     ("datafusion", &["engine", "ui/output"]),

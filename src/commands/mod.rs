@@ -1,5 +1,6 @@
 //! The commands: one file each with its arguments and its run.
 
+mod asked;
 pub mod completions;
 pub mod compress;
 pub mod delete;
@@ -8,6 +9,7 @@ pub mod fetch;
 pub mod info;
 pub mod optimize;
 pub mod query;
+pub mod runs;
 pub mod source;
 pub mod store;
 mod tables;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
+use super::asked;
 use crate::cache::{Question, Results, StoredResult};
 use crate::cli::Context;
 use crate::engine::{Answer, Engine, Kept, Next, Options, identify};
@@ -122,21 +123,30 @@ struct Report {
 
 /// Runs the command.
 pub fn run(context: &Context, args: &QueryArgs) -> Result<Option<Kind>> {
-    let started = Instant::now();
     let sql = read_sql(args)?;
+    let result = ask(context, args, &sql);
+    if result.is_err() {
+        asked::keep_slow(context, &sql, || None);
+    }
+    result
+}
+
+fn ask(context: &Context, args: &QueryArgs, sql: &str) -> Result<Option<Kind>> {
+    let started = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let snapshot = Arc::new(Snapshot::open(&context.global.store, threads)?);
     if args.explain {
-        let plan = engine(args, snapshot)?.explain(&sql)?;
+        let plan = engine(args, snapshot)?.explain(sql)?;
         stdout()?.write_all(plan.as_bytes()).context("cannot write to stdout")?;
         return Ok(None);
     }
-    let shelf = Shelf::new(context, args, &snapshot, &sql);
+    let shelf = Shelf::new(context, args, &snapshot, sql);
     let kept = shelf.as_ref().and_then(Shelf::find);
     let (opened, cached) = (started.elapsed(), kept.is_some());
+    let mut made = None;
     let mut answer = match kept {
         Some(answer) => answer,
-        None => engine(args, snapshot)?.query(&sql)?,
+        None => made.insert(engine(args, snapshot)?).query(sql)?,
     };
     if shelf.is_some() {
         answer.keep();
@@ -161,7 +171,20 @@ pub fn run(context: &Context, args: &QueryArgs) -> Result<Option<Kind>> {
     context.ui.detail(&format!("{}{from} in {}", figures::count(rows, "row"), figures::duration(ran)));
     let first_row_seconds = first.map(|first| first.as_secs_f64());
     let seconds = started.elapsed().as_secs_f64();
-    context.report(&Report { command: "query", sql, rows, cached, first_row_seconds, seconds })?;
+    context.metrics.add(|figures| {
+        figures.workers = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        figures.rows_out += rows;
+        figures.disk_hits += u64::from(cached);
+    });
+    asked::keep(context, sql, rows, made.as_ref());
+    context.report(&Report {
+        command: "query",
+        sql: sql.to_owned(),
+        rows,
+        cached,
+        first_row_seconds,
+        seconds,
+    })?;
     Ok(None)
 }
 

@@ -136,6 +136,10 @@ fn max_bad(text: &str) -> Result<MaxBad, String> {
 /// Runs the command.
 pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let started = Instant::now();
+    if !args.dry_run {
+        context.metrics.begin("store");
+        context.metrics.subject(&args.table);
+    }
     let mut tally = Tally::default();
     let sources = open_all(context, &args.files, &mut tally)?;
     let total = sources.iter().map(Source::size).sum();
@@ -158,6 +162,7 @@ pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     });
     drop(session);
     let closed = store.close();
+    tally.count(&context.metrics, progress.read());
     context.timing(&[("writing", tally.writing())]);
     let kind = tally.finish(context, &args.table, args.dry_run.into(), started.elapsed())?;
     result.and(closed)?;

@@ -9,6 +9,7 @@ use crate::cli::Context;
 use crate::error::{Kind, report};
 use crate::import::{Mode, Outcome};
 use crate::model::Counts;
+use crate::runs::Metrics;
 use crate::ui::figures;
 
 /// What became of the whole command.
@@ -76,6 +77,16 @@ impl Tally {
             }
         }
         self.inputs.push(input);
+    }
+
+    /// Counts what was done with so many bytes, for the record of the run.
+    pub(super) fn count(&self, metrics: &Metrics, bytes: u64) {
+        metrics.add(|figures| {
+            figures.workers = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+            figures.rows_in += self.counts.read;
+            figures.rows_out += self.counts.inserted + self.counts.updated;
+            figures.bytes_in += bytes;
+        });
     }
 
     /// Returns the time spent writing.

@@ -75,6 +75,7 @@ impl Attempt<'_> {
             Ok(reply) => {
                 story.status = reply.status;
                 story.latency = reply.elapsed;
+                asker.stats.answered(reply.body.len(), reply.elapsed);
                 if !asker.wire.is_replay() {
                     limit::observe(asker.limits, asker.dataset, &reply);
                 }

@@ -154,6 +154,11 @@ impl<'a> Fetcher<'a> {
         })
     }
 
+    /// Returns how many requests may be under way at once.
+    pub fn jobs(&self) -> usize {
+        self.jobs
+    }
+
     /// Returns what the source is asked for.
     pub fn dataset(&self) -> &Dataset {
         self.dataset

@@ -1,9 +1,13 @@
 //! What a fetch counts while it runs, for whoever watches and for the summary.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::cache::Tier;
+
+/// Latencies that are remembered, of a round of a million requests and more the first.
+const MAX_LATENCIES: usize = 1 << 20;
 
 /// Counters that every worker adds to.
 #[derive(Debug, Default)]
@@ -28,6 +32,10 @@ pub struct Stats {
     pub waited_micros: AtomicU64,
     /// Symbols with nothing left to do.
     pub symbols: AtomicU64,
+    /// Bytes of the answers, unpacked.
+    pub bytes: AtomicU64,
+    /// How long each answer took.
+    latencies_micros: Mutex<Vec<u32>>,
 }
 
 impl Stats {
@@ -43,6 +51,20 @@ impl Stats {
     /// Counts a request.
     pub fn requested(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an answer to a request.
+    pub fn answered(&self, bytes: usize, latency: Duration) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        let mut latencies = self.latencies_micros.lock().unwrap_or_else(PoisonError::into_inner);
+        if latencies.len() < MAX_LATENCIES {
+            latencies.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Returns how long each answer took, in microseconds.
+    pub fn latencies(&self) -> Vec<u32> {
+        self.latencies_micros.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts another try.

@@ -2,11 +2,14 @@
 #![allow(clippy::disallowed_methods, reason = "this module is what the others use instead")]
 
 pub mod fault;
+mod timed;
 
 use anyhow::{Context as _, Result};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+pub use timed::{write_time, writing};
 
 use crate::error::Failure;
 
@@ -170,7 +173,7 @@ impl Draft {
             Place::Itself(mut file) => return file.flush().with_context(context),
         };
         file.flush().with_context(context)?;
-        file.as_file().sync_all().with_context(context)?;
+        writing(|| file.as_file().sync_all()).with_context(context)?;
         let result = match self.overwrite {
             Overwrite::Replace => file.persist(&self.path),
             Overwrite::Refuse => file.persist_noclobber(&self.path),
@@ -228,7 +231,7 @@ impl NewFile {
     pub fn sync(&self) -> Result<()> {
         let sync = || {
             fault::operation()?;
-            self.file.sync_all()
+            writing(|| self.file.sync_all())
         };
         sync().with_context(|| format!("cannot write '{}'", self.path.display()))
     }
@@ -268,7 +271,8 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 pub fn sync_folder(path: &Path) -> Result<()> {
     let sync = || {
         fault::operation()?;
-        File::open(path)?.sync_all()
+        let folder = File::open(path)?;
+        writing(|| folder.sync_all())
     };
     sync().with_context(|| format!("cannot sync folder '{}'", path.display()))
 }

@@ -15,6 +15,7 @@ use super::value::{Bind, read};
 use super::{NO_SERIES, Store, open};
 use crate::error::Failure;
 use crate::frame::Frame;
+use crate::fs;
 use crate::model::{Counts, OnConflict, Table, Value, ValueRef};
 
 /// Rows of one INSERT statement: above 50 the measured rate no longer grows.
@@ -51,8 +52,7 @@ impl Store {
         } else {
             "COMMIT"
         };
-        self.connection
-            .execute_batch(sql)
+        fs::writing(|| self.connection.execute_batch(sql))
             .with_context(|| format!("cannot commit to store '{}'", self.root.display()))
     }
 

@@ -147,6 +147,11 @@ impl Ui {
         self.say(Volume::Normal, &format!("{}\n", visible(text)));
     }
 
+    /// Says what a command did in several lines.
+    pub fn summary_lines(&self, lines: &[String]) {
+        lines.iter().for_each(|line| self.summary(line));
+    }
+
     /// Says what only `--verbose` asks for.
     pub fn detail(&self, text: &str) {
         self.say(Volume::Verbose, &format!("{}\n", visible(text)));

@@ -71,6 +71,10 @@ pub(super) fn run(context: &Context, options: &HistoryOptions) -> Result<Option<
     };
     let choice = if options.smallest { Choice::Smallest } else { Choice::Plain };
     let wanted = Options { until, level: options.level, choice };
+    if !options.dry_run {
+        context.metrics.begin("compress");
+        context.metrics.subject(&options.table.join(" "));
+    }
     // Opened to read first: a command about a store that is not there must not make one.
     let tables = chosen(&Snapshot::open(root, 1)?, &options.table, "compress")?;
     let mut report = Report {
@@ -156,6 +160,13 @@ fn finish(context: &Context, mut report: Report, until: Option<i64>, elapsed: Du
     report.bytes_before = report.tables.iter().map(|table| table.bytes_before).sum();
     report.bytes_after = report.tables.iter().map(|table| table.bytes_after).sum();
     report.seconds = elapsed.as_secs_f64();
+    context.metrics.add(|figures| {
+        figures.workers = threads() as u64;
+        figures.rows_in += report.rows;
+        figures.rows_out += report.rows;
+        figures.bytes_in += report.bytes_before;
+        figures.bytes_out += report.bytes_after;
+    });
     for table in &report.tables {
         say(context, table, report.dry_run);
     }

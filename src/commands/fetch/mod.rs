@@ -148,11 +148,16 @@ pub(super) fn again(context: &Context, again: Again) -> Result<Option<Kind>> {
 
 /// Runs the command.
 pub fn run(context: &Context, args: &FetchArgs) -> Result<Option<Kind>> {
+    if !args.dry_run {
+        context.metrics.begin("fetch");
+    }
     let mut asked = asked(context, args)?;
+    context.metrics.subject(&asked.source);
     let definition = source::load(&asked.source)?;
     choose_timeframe(&definition, &mut asked.choice)?;
     let dataset = definition.dataset(&asked.choice)?;
     check_symbols(&dataset, &mut asked.wanted)?;
+    context.metrics.subject(&subject(&dataset));
     let (root, setup) = (&context.global.store, setup(args));
     if args.dry_run {
         return dry_run(context, &definition, &dataset, (&asked, &setup));
@@ -160,6 +165,7 @@ pub fn run(context: &Context, args: &FetchArgs) -> Result<Option<Kind>> {
     let mut store = open_store(root)?;
     let lock = lock(context, args, &root.join(format!(".fetch-{}.lock", dataset.source)))?;
     if lock.is_none() && args.skip_if_running {
+        context.metrics.cancel();
         context.ui.note(&format!("another fetch from '{}' is running: nothing was done", dataset.source));
         return Ok(None);
     }
@@ -176,6 +182,12 @@ pub fn run(context: &Context, args: &FetchArgs) -> Result<Option<Kind>> {
     }
     let kind = result?;
     closed.map(|()| kind)
+}
+
+/// Names what a fetch works on, by which runs that do the same are known.
+fn subject(dataset: &Dataset) -> String {
+    let timeframe = dataset.timeframe.map(|timeframe| format!(" {timeframe}")).unwrap_or_default();
+    format!("{} {}{timeframe}", dataset.source, dataset.table)
 }
 
 /// Says what would be asked; changes nothing, also where there is no store yet.

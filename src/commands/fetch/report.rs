@@ -16,6 +16,7 @@ use crate::fetch::{Fetcher, Outcome, RequestReport, Round, Stats, SymbolEnd, Wan
 use crate::fs;
 use crate::model::Counts;
 use crate::model::time::{format_timestamp, now};
+use crate::runs::Metrics;
 use crate::source::{Choice, Class};
 use crate::ui::figures;
 
@@ -143,6 +144,22 @@ impl Told {
     ) -> Self {
         let dataset = fetcher.dataset();
         Self { round, sources, stats, elapsed, source: dataset.source.clone(), table: dataset.table.clone() }
+    }
+
+    /// Counts what was done, for the record of the run.
+    pub(super) fn count(&self, metrics: &Metrics) {
+        let (counts, stats) = (&self.round.counts, &self.stats);
+        metrics.add(|figures| {
+            figures.rows_in += counts.read;
+            figures.rows_out += counts.inserted + counts.updated;
+            figures.bytes_in += Stats::get(&stats.bytes);
+            figures.requests += Stats::get(&stats.requests);
+            figures.retries += Stats::get(&stats.retries);
+            figures.waited_micros += Stats::get(&stats.waited_micros);
+            figures.memory_hits += Stats::get(&stats.memory_hits);
+            figures.disk_hits += Stats::get(&stats.disk_hits);
+        });
+        stats.latencies().into_iter().for_each(|micros| metrics.latency(u64::from(micros)));
     }
 
     /// Says and reports what was done, and returns how the command ends.

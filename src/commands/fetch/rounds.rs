@@ -30,7 +30,12 @@ pub(super) struct Rounds<'a> {
 impl Rounds<'_> {
     /// Fetches once.
     pub(super) fn once(&self, store: &mut Store) -> Result<Option<Kind>> {
-        self.round(store)?.finish(self.context, self.asked)
+        self.finish(self.round(store)?)
+    }
+
+    fn finish(&self, told: Told) -> Result<Option<Kind>> {
+        told.count(&self.context.metrics);
+        told.finish(self.context, self.asked)
     }
 
     /// Fetches at every multiple of a span of the clock until asked to stop. A round that fails is told, and the
@@ -38,8 +43,12 @@ impl Rounds<'_> {
     pub(super) fn every(&self, store: &mut Store, every: Duration) -> Result<Option<Kind>> {
         let step = i64::try_from(every.as_micros()).unwrap_or(i64::MAX);
         loop {
-            let result = self.round(store).and_then(|told| told.finish(self.context, self.asked));
+            self.context.metrics.restart();
+            let result = self.round(store).and_then(|told| self.finish(told));
+            // Each round is a run of its own: the command may go on for months.
+            self.context.record(&result);
             if self.context.is_stopped() {
+                self.context.metrics.cancel();
                 return Ok(None);
             }
             if let Err(err) = result {
@@ -60,6 +69,7 @@ impl Rounds<'_> {
     fn round(&self, store: &mut Store) -> Result<Told> {
         let started = Instant::now();
         let stats = Stats::default();
+        self.context.metrics.add(|figures| figures.workers = self.fetcher.jobs() as u64);
         let mut round = self.run(self.fetcher, store, &self.asked.wanted, &stats)?;
         let mut sources = vec![self.fetcher.dataset().source.clone(); round.symbols.len()];
         for name in &self.fetcher.dataset().fallback {

@@ -1,0 +1,169 @@
+//! A command line as a record keeps it: without secrets, and without what does not change the work.
+
+use std::ffi::OsString;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+/// What stands in the place of a secret.
+const HIDDEN: &str = "***";
+
+/// Bytes of a line that are kept: a screen full.
+const LONGEST: usize = 4 << 10;
+
+/// Parts of the names of secrets.
+const SECRET: [&str; 7] = ["key", "token", "secret", "passw", "auth", "credential", "signature"];
+
+/// Global flags that do not change what a command does, and whether a value follows.
+const ASIDE: [(&str, Value); 9] = [
+    ("--label", Value::Follows),
+    ("--report", Value::Follows),
+    ("--store", Value::Follows),
+    ("--color", Value::Follows),
+    ("--timing", Value::None),
+    ("--quiet", Value::None),
+    ("--verbose", Value::None),
+    ("-q", Value::None),
+    ("-v", Value::None),
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    None,
+    Follows,
+}
+
+/// A command line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    /// All of it.
+    pub text: String,
+    /// Without what does not change the work.
+    pub kind: String,
+}
+
+impl Line {
+    /// Takes the arguments behind the name of the program.
+    pub fn new(arguments: impl IntoIterator<Item = OsString>) -> Self {
+        let words: Vec<String> =
+            arguments.into_iter().map(|argument| hide(&argument.to_string_lossy())).collect();
+        let mut kind = Vec::new();
+        let mut rest = words.iter();
+        while let Some(word) = rest.next() {
+            match ASIDE.iter().find(|(flag, _)| flag == word) {
+                Some((_, Value::Follows)) => drop(rest.next()),
+                Some((_, Value::None)) => {}
+                None if ASIDE.iter().any(|(flag, _)| is_assigned(word, flag)) => {}
+                None => kind.push(word.clone()),
+            }
+        }
+        Self { text: joined(&words), kind: joined(&kind) }
+    }
+}
+
+fn is_assigned(word: &str, flag: &str) -> bool {
+    word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('='))
+}
+
+fn joined(words: &[String]) -> String {
+    let quoted: Vec<String> = std::iter::once("barn".to_owned()).chain(words.iter().map(quoted)).collect();
+    cut(quoted.join(" "))
+}
+
+fn quoted(word: &String) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+*~".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.clone();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Returns a text without the secrets of URLs, and of `NAME=VALUE` where the name says that it is one.
+pub(super) fn hide(text: &str) -> String {
+    static USER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"://[^/\s@'?#]*@").ok());
+    static PARAMETER: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r#"([?&#;])([^=&?\s]+)=([^&#\s'"]*)"#).ok());
+    let pair = text.rsplit_once("--set=").map_or(("", text), |(_, pair)| ("--set=", pair));
+    if let (flag, Some((name, _))) = (pair.0, pair.1.split_once('='))
+        && is_name(name)
+        && is_secret(name)
+    {
+        return format!("{flag}{name}={HIDDEN}");
+    }
+    let mut text = text.to_owned();
+    if let Some(user) = &*USER {
+        text = user.replace_all(&text, format!("://{HIDDEN}@")).into_owned();
+    }
+    if let Some(parameter) = &*PARAMETER {
+        let replaced = parameter.replace_all(&text, |found: &Captures<'_>| {
+            let value = if is_secret(&found[2]) { HIDDEN } else { &found[3] };
+            format!("{}{}={value}", &found[1], &found[2])
+        });
+        text = replaced.into_owned();
+    }
+    text
+}
+
+fn is_name(name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "_-.".contains(c);
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(is_part)
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET.iter().any(|part| name.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(words: &[&str]) -> Line {
+        Line::new(words.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn secrets_are_hidden() {
+        let cases = [
+            ("apikey=Canary", "apikey=***"),
+            ("--set=api_token=Canary", "--set=api_token=***"),
+            ("PASSWORD=a=b", "PASSWORD=***"),
+            ("exchange=nyse", "exchange=nyse"),
+            ("https://me:Canary@host/a?b=1", "https://***@host/a?b=1"),
+            ("http://host/a?symbol=B&apiKey=Canary&c=2", "http://host/a?symbol=B&apiKey=***&c=2"),
+            ("SELECT a FROM b WHERE key=5", "SELECT a FROM b WHERE key=5"),
+            ("--key=symbol", "--key=symbol"),
+        ];
+        for (given, expected) in cases {
+            assert_eq!(hide(given), expected);
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_that_a_shell_takes() {
+        let line = line(&["query", "SELECT 'a'", "", "-o", "x.csv"]);
+        assert_eq!(line.text, r"barn query 'SELECT '\''a'\''' '' -o x.csv");
+    }
+
+    #[test]
+    fn what_does_not_change_the_work_is_no_part_of_its_kind() {
+        let line = line(&["--label", "a", "-v", "fetch", "x", "--report=r.json", "--jobs", "2", "--timing"]);
+        assert_eq!(line.kind, "barn fetch x --jobs 2");
+        assert_eq!(line.text, "barn --label a -v fetch x --report=r.json --jobs 2 --timing");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        let line = line(&[&"é".repeat(5_000)]);
+        assert!(line.text.len() <= LONGEST + 3 && line.text.ends_with("é…"));
+    }
+}
