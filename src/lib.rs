@@ -15,6 +15,7 @@ pub mod import;
 pub mod model;
 pub mod pack;
 mod pipeline;
+pub mod rollup;
 pub mod runs;
 pub mod source;
 pub mod store;

@@ -28,6 +28,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("fetch", &["cache", "decode", "frame", "model", "source", "store"]),
     ("archive", &["frame", "model", "store"]),
     ("engine", &["archive", "model", "store"]),
+    ("rollup", &["archive", "engine", "frame", "model", "store"]),
     ("ui", &["model"]),
     ("runs", &["model", "store"]),
     ("cli", &["commands", "runs", "ui"]),
@@ -35,7 +36,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "commands",
         &[
             "archive", "cache", "cli", "decode", "engine", "fetch", "frame", "import", "model", "pack",
-            "runs", "source", "store", "ui",
+            "rollup", "runs", "source", "store", "ui",
         ],
     ),
 ];

@@ -12,12 +12,15 @@ use crate::store::Snapshot;
 use crate::ui;
 
 /// Returns the tables that were asked for, or all that have series; `command` is the command's name.
+///
+/// Tables that are made of others are passed over, and refused by name: what changes is what they are made of.
 pub(super) fn chosen(snapshot: &Snapshot, names: &[String], command: &str) -> Result<Vec<Table>> {
     let all = snapshot.tables();
     if names.is_empty() {
         let has_series = |table: &&Table| snapshot.series(&table.name).map(|series| !series.is_empty());
         return all
             .iter()
+            .filter(|table| snapshot.rollup_source(&table.name).is_none())
             .filter_map(|table| match has_series(&table) {
                 Ok(true) => Some(Ok(table.clone())),
                 Ok(false) => None,
@@ -31,6 +34,10 @@ pub(super) fn chosen(snapshot: &Snapshot, names: &[String], command: &str) -> Re
 /// Returns a table by its name.
 fn find(snapshot: &Snapshot, name: &str, command: &str) -> Result<Table> {
     let all = snapshot.tables();
+    if let Some(source) = snapshot.rollup_source(name) {
+        let why = format!("it is made of '{source}', and stays in the store");
+        return Err(Failure::usage(format!("cannot {command} table '{name}': {why}")).into());
+    }
     all.iter().find(|table| table.name == name).cloned().ok_or_else(|| {
         let failure = Failure::usage(format!("cannot {command} table '{name}': there is none"));
         match nearest(name, all.iter().map(|table| table.name.as_str())).first() {

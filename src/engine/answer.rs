@@ -138,6 +138,11 @@ impl Answer {
         Self { is_repeatable, ..self }
     }
 
+    /// Returns whether the same query of the same rows gives the same answer.
+    pub fn is_repeatable(&self) -> bool {
+        self.is_repeatable
+    }
+
     /// Makes a copy of all rows from here on, if the same query would give them again.
     pub fn keep(&mut self) {
         self.keeper = self.is_repeatable.then(|| Keeper::new(&self.schema)).flatten();

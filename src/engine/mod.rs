@@ -18,6 +18,7 @@ mod rows;
 mod table;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,10 +38,12 @@ use answer::Threads;
 pub use answer::{Answer, Next};
 pub use hot::TableScan;
 use failure::{Stage, translate, unknown_table};
+pub use functions::Width;
 pub use kept::Kept;
 pub use repeat::identify;
 use rows::Rows;
 use table::OneTable;
+pub use values::Values;
 
 use crate::error::Failure;
 use crate::store::Snapshot;

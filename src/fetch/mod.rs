@@ -125,6 +125,7 @@ impl<'a> Fetcher<'a> {
         let mut decoders = Vec::new();
         let extra = dataset.response.extra.iter().map(|extra| (&extra.table, &extra.layout));
         for (name, layout) in std::iter::once((&dataset.table, &dataset.response.layout)).chain(extra) {
+            store.check_writable(name)?;
             let table = store.table(name).cloned().with_context(|| unknown_table(&dataset.source, name))?;
             let decoder = BodyDecoder::bind(&table, layout)
                 .with_context(|| Failure::usage(format!("cannot use source '{}'", dataset.source)))?;

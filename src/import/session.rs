@@ -110,6 +110,7 @@ impl<'s> Session<'s> {
         progress: &'s Progress,
         rows: &'s AtomicU64,
     ) -> Result<Self> {
+        store.check_writable(&request.table)?;
         match store.table(&request.table) {
             None if request.key.is_empty() => Err(unknown_table(store, &request.table)),
             Some(_) if !request.key.is_empty() => check_key(store, &request),

@@ -9,6 +9,7 @@ use crate::error::Failure;
 use crate::frame::{Cells, Frame};
 use crate::model::{OnConflict, Table, Value, ValueRef};
 
+use super::catalog::Stored;
 use super::ticks::Seen;
 
 /// One input (a file, a stream, a fetched window) on its way into a table.
@@ -161,4 +162,20 @@ impl<'f> Batch<'f> {
         words.push(format!("ts={}", ValueRef::Timestamp(self.frame.ts()[row]).shown()));
         words.join(", ")
     }
+}
+
+/// Returns the value columns that `frame` is the first to bring anything but the default for.
+pub(super) fn missing_columns(stored: &Stored, frame: &Frame) -> Vec<usize> {
+    (0..stored.table.values.len())
+        .filter(|at| !stored.present.contains(at))
+        .filter(|&at| {
+            let default = stored.table.values[at].default.as_ref();
+            frame.cells(at).is_some_and(|cells| {
+                !cells.is_all_null()
+                    && (0..frame.len())
+                        .map(|row| cells.get(row))
+                        .any(|cell| cell != ValueRef::Null && cell != default)
+            })
+        })
+        .collect()
 }

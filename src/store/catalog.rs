@@ -11,8 +11,9 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use rusqlite::Connection;
 
-use super::config::{CONFIG, read_config};
+use super::config::{self, CONFIG};
 use super::manifest;
+use super::rollup::Rollups;
 use crate::error::Failure;
 use crate::model::{BUILTIN, Column, ColumnType, Table, TableText, Value};
 
@@ -28,6 +29,8 @@ pub(super) struct Catalog {
     tables: BTreeMap<String, Stored>,
     /// The names of the built-in tables and of those in `barn.toml`.
     declared: BTreeSet<String>,
+    /// The tables that are made of others.
+    pub(super) rollups: Rollups,
 }
 
 /// A table and how it lies in SQLite.
@@ -47,7 +50,8 @@ impl Catalog {
     pub(super) fn load(connection: &Connection, root: &Path) -> Result<Self> {
         let mut catalog = Self::default();
         let builtin: BTreeMap<String, TableText> = toml::from_str(BUILTIN)?;
-        for (name, text) in builtin.into_iter().chain(read_config(root)?) {
+        let config = config::read(root)?;
+        for (name, text) in builtin.into_iter().chain(config.tables) {
             if catalog.tables.contains_key(&name) {
                 bail!("cannot use table '{name}' of '{CONFIG}': it is built in");
             }
@@ -65,7 +69,14 @@ impl Catalog {
             let is_recorded = extended == table;
             catalog.tables.insert(name, Stored { is_recorded, ..Stored::load(connection, extended)? });
         }
+        catalog.rollups = Rollups::load(connection, config.rollups)?;
+        catalog.rollups.refuse_collision(|name| catalog.tables.contains_key(name))?;
         Ok(catalog)
+    }
+
+    /// Forgets a table that was dropped.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.tables.remove(name);
     }
 
     pub(super) fn is_declared(&self, name: &str) -> bool {

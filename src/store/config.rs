@@ -1,4 +1,4 @@
-//! `barn.toml`: what a user says about the tables of a store.
+//! What `barn.toml`, the file a user may put into the folder of a store, says of its tables.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 
 use crate::error::Failure;
 use crate::fs;
-use crate::model::{Table, TableText};
+use crate::model::{Rollup, RollupText, Table, TableText};
 
-/// The name of the file a user may put into the folder of a store.
+/// The name of the file.
 pub const CONFIG: &str = "barn.toml";
 
 /// The largest `barn.toml` that is read.
@@ -21,21 +21,31 @@ const ALL: &str = "all";
 /// What `barn.toml` may say.
 #[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {
+struct Text {
     #[serde(default)]
     table: BTreeMap<String, toml::Table>,
     /// Read by `store --as`; here only so that the key is known.
-    #[serde(default, rename = "layout")]
-    _layout: toml::Table,
+    #[serde(default)]
+    layout: toml::Table,
     /// Read by `fetch @NAME`; here only so that the key is known.
-    #[serde(default, rename = "symbols")]
-    _symbols: toml::Table,
+    #[serde(default)]
+    symbols: toml::Table,
     /// Read by `runs check`; here only so that the key is known.
-    #[serde(default, rename = "limits")]
-    _limits: toml::Table,
-    /// Tables that are made of others.
-    #[serde(default, rename = "rollup")]
-    _rollup: toml::Table,
+    #[serde(default)]
+    limits: toml::Table,
+    #[serde(default)]
+    rollup: BTreeMap<String, RollupText>,
+}
+
+/// The tables of `barn.toml`.
+#[derive(Default)]
+pub(super) struct Config {
+    /// Tables that rows are stored in.
+    pub(super) tables: BTreeMap<String, TableText>,
+    /// Tables that are made of others; none of itself.
+    pub(super) rollups: BTreeMap<String, Rollup>,
+    /// How long rows are kept.
+    retention: Vec<Retention>,
 }
 
 /// How long the rows of a table are kept.
@@ -49,46 +59,48 @@ pub struct Retention {
     pub keep: String,
 }
 
-/// Returns the tables that `barn.toml` declares.
-pub(super) fn read_config(root: &Path) -> Result<BTreeMap<String, TableText>> {
-    let cannot = || Failure::usage(format!("cannot use '{}'", root.join(CONFIG).display()));
-    let mut tables = BTreeMap::new();
-    for (name, mut text) in read(root)?.table {
-        // What is said about a built-in table, or one that was made by `store`.
-        if text.remove("retention").is_some() && text.is_empty() {
-            continue;
-        }
-        let text: TableText = text.try_into().with_context(cannot)?;
-        Table::parse(&name, &text).with_context(cannot)?;
-        tables.insert(name, text);
-    }
-    Ok(tables)
-}
-
-/// Returns the rules of `barn.toml` for how long rows are kept, by table and timeframe.
-pub fn read_retention(root: &Path) -> Result<Vec<Retention>> {
-    let cannot = || Failure::usage(format!("cannot use '{}'", root.join(CONFIG).display()));
-    let mut rules = Vec::new();
-    for (table, mut text) in read(root)?.table {
-        let Some(retention) = text.remove("retention") else { continue };
-        let entries: BTreeMap<String, String> = retention
-            .try_into()
-            .with_context(|| format!("cannot read [table.{table}.retention]"))
-            .with_context(cannot)?;
-        for (timeframe, keep) in entries {
-            let timeframe = (timeframe != ALL).then_some(timeframe);
-            rules.push(Retention { table: table.clone(), timeframe, keep });
-        }
-    }
-    Ok(rules)
-}
-
-fn read(root: &Path) -> Result<Config> {
+/// Reads the `barn.toml` of the store at `root`, if there is one.
+pub(super) fn read(root: &Path) -> Result<Config> {
     let path = root.join(CONFIG);
     if !path.exists() {
         return Ok(Config::default());
     }
     let cannot = || Failure::usage(format!("cannot use '{}'", path.display()));
-    let config: Config = toml::from_str(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)?;
+    let text: Text = toml::from_str(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)?;
+    drop((text.layout, text.symbols, text.limits));
+    let mut config = Config::default();
+    for (name, mut table) in text.table {
+        if let Some(rules) = table.remove("retention") {
+            config.retention.extend(retention(&name, rules).with_context(cannot)?);
+            // What is said about a built-in table, or about one that `store` made.
+            if table.is_empty() {
+                continue;
+            }
+        }
+        let table: TableText =
+            table.try_into().with_context(|| format!("cannot read [table.{name}]")).with_context(cannot)?;
+        Table::parse(&name, &table).with_context(cannot)?;
+        config.tables.insert(name, table);
+    }
+    for (name, rollup) in &text.rollup {
+        config.rollups.insert(name.clone(), Rollup::parse(name, rollup).with_context(cannot)?);
+    }
+    Rollup::in_order(&config.rollups).with_context(cannot)?;
     Ok(config)
+}
+
+/// Returns the rules of `barn.toml` for how long rows are kept, by table and timeframe.
+pub fn read_retention(root: &Path) -> Result<Vec<Retention>> {
+    Ok(read(root)?.retention)
+}
+
+fn retention(table: &str, rules: toml::Value) -> Result<Vec<Retention>> {
+    let rules: BTreeMap<String, String> =
+        rules.try_into().with_context(|| format!("cannot read [table.{table}.retention]"))?;
+    let rule = |(timeframe, keep): (String, String)| Retention {
+        table: table.to_owned(),
+        timeframe: (timeframe != ALL).then_some(timeframe),
+        keep,
+    };
+    Ok(rules.into_iter().map(rule).collect())
 }

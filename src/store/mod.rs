@@ -3,6 +3,7 @@
 
 mod batch;
 mod catalog;
+mod changes;
 mod config;
 mod indexes;
 mod late;
@@ -15,6 +16,7 @@ mod publish;
 mod read;
 mod reject;
 mod replace;
+mod rollup;
 #[cfg(test)]
 mod tests;
 mod ticks;
@@ -40,6 +42,7 @@ pub use publish::{DatasetRecord, Publication, Published};
 pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
 pub use reject::{Keep, Origin, StoredReject};
 pub use replace::{KnownFiles, Leaving, Replaced, Replacement};
+pub use rollup::{Change, MadeRollup};
 
 use crate::frame::Frame;
 use crate::model::{SeriesKey, Table};

@@ -16,7 +16,7 @@ use crate::model::{ColumnType, SeriesKey, Table, Value, ValueRef};
 /// dropped.
 pub struct Snapshot {
     root: PathBuf,
-    catalog: Catalog,
+    pub(super) catalog: Catalog,
     tables: Vec<Table>,
     /// The state that every connection of the view looks at.
     generation: i64,

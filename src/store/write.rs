@@ -8,11 +8,11 @@ use std::ops::Range;
 use anyhow::{Context as _, Result, bail};
 use rusqlite::{CachedStatement, Connection};
 
-use super::batch::{Batch, Input};
+use super::batch::{self, Batch, Input};
 use super::catalog::{Stored, quoted};
 use super::ticks::ArchivedTicks;
 use super::value::{Bind, read};
-use super::{NO_SERIES, Store, open};
+use super::{NO_SERIES, Store, changes, open};
 use crate::error::Failure;
 use crate::frame::Frame;
 use crate::fs;
@@ -69,7 +69,10 @@ impl Store {
     }
 
     /// Makes sure that the table exists with at least the columns of `table`; within a transaction.
+    ///
+    /// Fails for a table that is made of another.
     pub fn define(&mut self, table: &Table) -> Result<()> {
+        self.check_writable(&table.name)?;
         let before = self.connection.total_changes();
         self.catalog
             .define(&self.connection, table)
@@ -86,7 +89,7 @@ impl Store {
         let stored = catalog.get(&name).with_context(|| format!("table '{name}' is not defined"))?;
         let (numbers, is_new) = series.intern(connection, &stored.table, &frame).with_context(cannot)?;
         input.series.extend(numbers.iter().filter(|number| **number != NO_SERIES));
-        let missing = missing_columns(stored, &frame);
+        let missing = batch::missing_columns(stored, &frame);
         if !missing.is_empty() {
             catalog.add_physical(connection, &name, &missing).with_context(cannot)?;
         }
@@ -116,25 +119,12 @@ impl Store {
             counts.updated += updated;
         }
         counts.inserted = writer.insert_new(&batch).with_context(cannot)? - writer.corrected.len() as u64;
+        if catalog.rollups.is_source(&name) {
+            changes::note(connection, &name, &writer.changes(&batch)).with_context(cannot)?;
+        }
         self.is_changed |= is_new || !missing.is_empty() || counts.inserted + counts.updated > 0;
         Ok(counts)
     }
-}
-
-/// Returns the value columns that `frame` is the first to bring anything but the default for.
-fn missing_columns(stored: &Stored, frame: &Frame) -> Vec<usize> {
-    (0..stored.table.values.len())
-        .filter(|at| !stored.present.contains(at))
-        .filter(|&at| {
-            let default = stored.table.values[at].default.as_ref();
-            frame.cells(at).is_some_and(|cells| {
-                !cells.is_all_null()
-                    && (0..frame.len())
-                        .map(|row| cells.get(row))
-                        .any(|cell| cell != ValueRef::Null && cell != default)
-            })
-        })
-        .collect()
 }
 
 /// What is to be done with a row.
@@ -163,6 +153,8 @@ pub(super) struct Writer<'c> {
     pub(super) new: Vec<NewRow>,
     /// Those of them that stand in the place of an archived row, by their places in the batch.
     pub(super) corrected: Vec<usize>,
+    /// The series and times of rows that were updated.
+    pub(super) updated: Vec<(i64, i64)>,
     /// `INSERT` without its `VALUES` rows.
     insert: String,
     row: String,
@@ -178,6 +170,7 @@ impl<'c> Writer<'c> {
             stored,
             new: Vec::new(),
             corrected: Vec::new(),
+            updated: Vec::new(),
             // FAIL, not the default ABORT: that keeps a copy of every page a statement touches, to undo a
             // statement of which some rows went in. Here the whole transaction is taken back.
             insert: format!(
@@ -216,6 +209,7 @@ impl<'c> Writer<'c> {
                 Verdict::Same => counts.unchanged += 1,
                 Verdict::Changed(values) => {
                     self.update(series, batch.frame.ts()[row], &values)?;
+                    self.updated.push((series, batch.frame.ts()[row]));
                     counts.updated += 1;
                 }
             }

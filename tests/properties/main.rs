@@ -11,6 +11,7 @@
 mod harness;
 
 mod archive;
+mod rollup;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -13,6 +13,8 @@ use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::prelude::SessionContext;
 
+pub use width::Width;
+
 /// Makes the functions known to a session.
 pub(super) fn register(context: &SessionContext) {
     for function in [bucket::time_bucket(), epoch::epoch(), epoch::epoch_ms(), strftime::strftime()] {

@@ -4,9 +4,9 @@ use datafusion::arrow::datatypes::IntervalMonthDayNano;
 
 use crate::model::time::{MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, days_from_civil};
 
-/// The width of a bucket; always above zero.
+/// The width of a bucket of `time_bucket`; always above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Width {
+pub enum Width {
     /// Calendar months.
     Months(i64),
     /// Microseconds.
@@ -30,7 +30,7 @@ impl Width {
     }
 
     /// Reads `5 minutes`, `1h`, `1 hour 30 minutes`, `1mo`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         let invalid = || {
             format!("invalid time bucket '{text}': expected a number and a unit, as in '5 minutes' or '1h'")
         };
@@ -77,6 +77,19 @@ impl Width {
         })
     }
 
+    /// Returns the end of the bucket that starts at a time, `None` where that is no 64-bit number.
+    pub fn after(self, start: i64) -> Option<i64> {
+        match self {
+            Self::Micros(width) => start.checked_add(width),
+            Self::Months(width) => {
+                let (year, month, _) = civil_from_days(start.div_euclid(MICROS_PER_DAY));
+                let end = (year * 12 + i64::from(month) - 1).checked_add(width)?;
+                let month = u32::try_from(end.rem_euclid(12)).ok()? + 1;
+                days_from_civil(end.div_euclid(12), month, 1).checked_mul(MICROS_PER_DAY)
+            }
+        }
+    }
+
     fn new(months: i64, micros: Option<i64>) -> Result<Self, String> {
         match (months, micros) {
             (_, None) => Err("the time bucket is too wide".to_owned()),
@@ -88,7 +101,7 @@ impl Width {
     }
 
     /// Returns the start of the bucket a time falls into, `None` where that is no 64-bit number.
-    pub(super) fn floor(self, micros: i64) -> Option<i64> {
+    pub fn floor(self, micros: i64) -> Option<i64> {
         match self {
             Self::Micros(width) => {
                 let from_origin = i128::from(micros) - i128::from(ORIGIN);
@@ -161,6 +174,9 @@ mod tests {
         ] {
             let floor = Width::parse(width).unwrap().floor(micros).unwrap();
             assert_eq!(format_timestamp(floor), start, "{width}");
+            let end = Width::parse(width).unwrap().after(floor).unwrap();
+            assert!(floor <= micros && micros < end, "{width}");
+            assert_eq!(Width::parse(width).unwrap().floor(end), Some(end), "{width}");
         }
         assert_eq!(Width::parse("1w").unwrap().floor(i64::MIN), None);
     }

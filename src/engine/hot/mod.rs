@@ -15,7 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 #[cfg(test)]
 pub(super) use columns::collect;
-pub(super) use columns::{Columns, schema};
+pub(super) use columns::{Columns, data_type, schema};
 use exec::HotScan;
 pub use exec::TableScan;
 pub(super) use exec::scans;

@@ -13,6 +13,7 @@ CREATE TABLE changes (
     start INTEGER NOT NULL,
     stop INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX changes_series ON changes (table_name, series);
 
 -- The rollups that were made: by which definition, and up to which change.
 CREATE TABLE rollup (
