@@ -77,13 +77,12 @@ impl Work {
         let mut slices = Vec::new();
         for cluster in clusters(&all) {
             let parts = self.buckets_in(plan, cluster).div_ceil(MAX_OPEN).max(1);
-            let step = cluster.micros() / i64::try_from(parts)?;
+            let length = (cluster.micros() / i64::try_from(parts)?).max(1);
             let mut start = cluster.start;
             while start < cluster.stop {
-                let end = plan.widen(Span { start, stop: start.saturating_add(step.max(1)) }).stop;
-                let stop = end.min(cluster.stop);
-                slices.push(Span { start, stop });
-                start = stop;
+                let end = plan.widen(Span { start, stop: start.saturating_add(length) }).stop;
+                slices.push(Span { start, stop: end.min(cluster.stop) });
+                start = end;
             }
         }
         Ok(slices)
@@ -140,7 +139,7 @@ fn everything(source: &Source, plan: &Plan<'_>) -> Result<Changed> {
     let snapshot = &source.snapshot;
     let mut keys: Vec<SeriesKey> = Vec::new();
     keys.extend(snapshot.series(plan.rollup.from())?.iter().filter_map(|entry| plan.key(&entry.key)));
-    if snapshot.tables().iter().any(|table| *table == plan.table) {
+    if snapshot.tables().contains(&plan.table) {
         keys.extend(snapshot.series(&plan.table.name)?.into_iter().map(|entry| entry.key));
     }
     let all = || vec![Span { start: i64::MIN, stop: i64::MAX }];
