@@ -57,6 +57,10 @@ pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
     let started = Instant::now();
     let root = &context.global.store;
     let snapshot = Arc::new(Snapshot::open(root, threads())?);
+    if !args.dry_run {
+        context.metrics.begin("delete");
+        context.metrics.subject(&args.table);
+    }
     let table = chosen(&snapshot, std::slice::from_ref(&args.table), "delete")?.remove(0);
     let mut report = Report {
         command: "delete",
@@ -89,6 +93,10 @@ pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
         drop(archiver);
         store.close()?;
     }
+    context.metrics.add(|figures| {
+        figures.workers = threads() as u64;
+        figures.rows_out += report.rows;
+    });
     report.seconds = started.elapsed().as_secs_f64();
     let verb = if args.dry_run { "would delete" } else { "deleted" };
     let files = match report.files_rewritten {

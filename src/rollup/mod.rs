@@ -47,7 +47,7 @@ const LOCK: &str = ".rollup.lock";
 /// What a refresh leaves alone.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// For a table the time before which its rows are gone on purpose: buckets of its rollups that start earlier keep
+    /// For a rollup the time before which the rows it is made of are gone on purpose: buckets that start earlier keep
     /// their rows.
     pub keep_before: BTreeMap<String, i64>,
 }
@@ -188,7 +188,7 @@ fn prepare<'r>(root: &Path, rollup: &'r Rollup, options: &Options) -> Result<Opt
     }
     let engine = Engine::new(Arc::clone(&snapshot), &EngineOptions::default())?;
     let plan = Plan::new(&engine, &snapshot, rollup)?;
-    let keep_before = options.keep_before.get(rollup.from()).copied();
+    let keep_before = options.keep_before.get(&rollup.name).copied();
     Ok(Some((plan, Source { snapshot, engine, keep_before })))
 }
 

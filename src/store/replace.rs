@@ -83,6 +83,13 @@ impl Store {
                     None => store.uncover(key, *span)?,
                 }
             }
+            if let Leaving::Keys(keys) = &replacement.leaving {
+                for (series, keys) in *keys {
+                    let ends = keys.first().zip(keys.last());
+                    let span = ends.and_then(|(first, last)| Span::new(first.0, last.0.saturating_add(1)));
+                    span.map_or(Ok(()), |span| store.note_change(table, *series, span))?;
+                }
+            }
             store.is_changed = true;
             Ok(replaced)
         })

@@ -487,7 +487,7 @@ fn buckets_of_a_past_that_was_dropped_stay() {
     make(rolled.root());
     let before = query(rolled.root(), "SELECT * FROM bars_1h");
     rolled.delete(SYMBOLS[0], 0, 35);
-    let keep_before = [("bars".to_owned(), time(35))].into();
+    let keep_before = ["bars_1h", "bars_1mo"].map(|name| (name.to_owned(), time(35))).into();
     tried(rolled.root(), &Options { keep_before });
     assert_eq!(query(rolled.root(), "SELECT * FROM bars_1h"), before);
     assert_eq!(stale(rolled.root()), 0);

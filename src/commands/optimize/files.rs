@@ -171,7 +171,7 @@ fn out(file: &ArchiveFile, before: i64) -> u64 {
 }
 
 /// Returns the time before which the rows of a timeframe go.
-fn cutoff(rules: &[&Retention], timeframe: Option<&str>) -> Result<Option<i64>> {
+pub(super) fn cutoff(rules: &[&Retention], timeframe: Option<&str>) -> Result<Option<i64>> {
     let named = rules.iter().find(|rule| rule.timeframe.is_some() && rule.timeframe.as_deref() == timeframe);
     let Some(rule) = named.or_else(|| rules.iter().find(|rule| rule.timeframe.is_none())) else {
         return Ok(None);

@@ -3,7 +3,10 @@
 mod cache;
 mod database;
 mod files;
+mod indexes;
+mod replay;
 mod report;
+mod rollups;
 mod verify;
 
 use std::path::Path;
@@ -18,8 +21,12 @@ use crate::commands::tables::chosen;
 use crate::error::{Failure, Kind};
 use crate::fs::{self, Locking};
 use crate::model::Table;
+use crate::runs::Runs;
 use crate::store::{Snapshot, Store};
 use report::{Report, StepReport};
+
+/// What is remembered of the state that was found sound.
+const VERIFIED: &str = "verified";
 
 /// Keep the store sound, small and fast
 ///
@@ -132,11 +139,15 @@ impl Work<'_> {
 
     /// Returns the state of the store that was found sound last.
     fn verified(&self) -> Option<String> {
-        None
+        Runs::open(self.root).get_meta(VERIFIED).ok().flatten()
     }
 
-    /// Remembers the state of the store that was found sound.
-    fn remember_verified(&self, _version: Option<&str>) {}
+    /// Remembers the state of the store that was found sound; where that fails, it is checked again.
+    fn remember_verified(&self, version: Option<&str>) {
+        if let Some(version) = version {
+            Runs::open(self.root).put_meta(VERIFIED, version).ok();
+        }
+    }
 
     /// Works on the archive; nobody else does meanwhile.
     fn archive<T>(&self, work: impl FnOnce(&mut Archiver<'_>) -> Result<T>) -> Result<T> {
@@ -155,7 +166,12 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
     let tables = chosen(&Snapshot::open(root, 1)?, &args.table, "optimize")?;
     let _lock = lock(root)?;
     let work = Work { context, args, root, tables };
+    if !args.dry_run {
+        context.metrics.begin("optimize");
+        context.metrics.subject(&args.table.join(" "));
+    }
     let mut report = Report::new(root, args.dry_run)?;
+    let before = if args.how.full { replay::recent(&work) } else { Vec::new() };
     for step in Step::value_variants() {
         let is_wanted = if args.only.is_empty() { !args.skip.contains(step) } else { work.is_named(*step) };
         if !is_wanted {
@@ -171,19 +187,21 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
         done.say(context, work.is_named(*step));
         report.steps.push(done);
     }
+    report.queries = replay::again(&work, &before).map(Into::into);
     report.finish(context, started.elapsed())
 }
 
 fn run_step(work: &Work<'_>, step: Step) -> Result<StepReport> {
     match step {
         Step::Verify => verify::run(work),
+        Step::Rollups => rollups::run(work),
         Step::Retention => files::retain(work),
         Step::Compact => files::compact(work),
+        Step::Indexes => indexes::run(work),
         Step::Stats => database::statistics(work),
         Step::Cache => cache::run(work),
         Step::Vacuum => database::vacuum(work),
         Step::Checkpoint => database::checkpoint(work),
-        Step::Rollups | Step::Indexes => Ok(StepReport::new(step)),
     }
 }
 

@@ -22,9 +22,27 @@ pub(super) struct Report {
     files_before: u64,
     files_after: u64,
     seconds: f64,
+    /// Recent queries that were asked before and after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) queries: Option<QueriesReport>,
     pub(super) steps: Vec<StepReport>,
     #[serde(skip)]
     root: std::path::PathBuf,
+}
+
+/// What recent queries took.
+#[derive(Serialize)]
+pub(super) struct QueriesReport {
+    count: usize,
+    ms_before: f64,
+    ms_after: f64,
+}
+
+impl From<(usize, Duration, Duration)> for QueriesReport {
+    fn from((count, before, after): (usize, Duration, Duration)) -> Self {
+        let ms = |took: Duration| took.as_secs_f64() * 1_000.0;
+        Self { count, ms_before: ms(before), ms_after: ms(after) }
+    }
 }
 
 /// What a step did.
@@ -96,6 +114,7 @@ impl Report {
             files_before: files,
             files_after: files,
             seconds: 0.0,
+            queries: None,
             steps: Vec::new(),
             root: root.to_owned(),
         })
@@ -117,6 +136,19 @@ impl Report {
                 figures::count(self.files_before, "file"),
                 figures::thousands(self.files_after)
             ),
+        });
+        if let Some(queries) = &self.queries {
+            context.ui.summary(&format!(
+                "recent queries asked again: {}, {:.1} ms before, {:.1} ms after",
+                figures::thousands(queries.count as u64),
+                queries.ms_before,
+                queries.ms_after
+            ));
+        }
+        context.metrics.add(|figures| {
+            figures.workers = crate::commands::tables::threads() as u64;
+            figures.bytes_in += self.bytes_before;
+            figures.bytes_out += self.bytes_after;
         });
         context.report(&self)?;
         let problems: usize = self.steps.iter().map(|step| step.problems.len()).sum();
