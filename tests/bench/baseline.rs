@@ -113,8 +113,12 @@ impl Baseline {
         };
         let text = fs::read_to_string(&path).map_err(|err| {
             let known = known(folder);
-            let hint = if known.is_empty() { "`--save NAME` makes one".to_owned() } else { known.join(", ") };
-            format!("{}\n\nhint: there is: {hint}", cause(&err))
+            let hint = if known.is_empty() {
+                format!("`--save {name}` makes it")
+            } else {
+                format!("`--against {}`", known.join("` or `--against "))
+            };
+            format!("{}\n\nhint: {hint}", cause(&err))
         })?;
         let baseline: Self = serde_json::from_str(&text).map_err(|err| cause(&err))?;
         if baseline.schema == SCHEMA {
@@ -235,7 +239,8 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
     Some(if sorted.len().is_multiple_of(2) { f64::midpoint(sorted[middle - 1], high) } else { high })
 }
 
-fn path(folder: &Path, name: &str) -> Result<PathBuf, String> {
+/// Returns where a baseline is, if its name can be one of a file.
+pub(super) fn path(folder: &Path, name: &str) -> Result<PathBuf, String> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.starts_with(['-', '.']) || !name.chars().all(is_name) {
         return Err(format!("'{name}' is no name of a baseline: expected letters, digits, '-', '_' and '.'"));

@@ -80,7 +80,10 @@ fn main() {
 
 fn bench(options: Options) -> Result<(), String> {
     let folder = report::baselines();
-    // Read first: a name that is wrong is not told after ten minutes.
+    // Looked at first: a name that is wrong is not told after ten minutes.
+    if let Some(name) = &options.save {
+        baseline::path(&folder, name)?;
+    }
     let against = match &options.against {
         Some(name) => Some((Baseline::load(&folder, name)?, name.clone())),
         None => None,

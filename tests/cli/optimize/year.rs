@@ -17,9 +17,7 @@ use crate::server::{Reply, Seen};
 const FIRST: i64 = 1_672_531_200;
 /// When cron starts: two hours before the day's bar ends, so that one bar of each series is open.
 const CRON: i64 = 22 * HOUR;
-/// The days that the first fetch asks for.
-const BACKFILL: i64 = 60;
-/// How far back a refresh asks, on one night a week.
+/// How far back the first fetch asks, and a refresh on one night a week.
 const REFRESH: i64 = 90;
 
 /// Files of one dataset after a night's upkeep.
@@ -213,7 +211,7 @@ impl Year {
         self.provider.lock().unwrap().correct(number, self.scale);
         self.stage.set_clock(night(number));
         let started = Instant::now();
-        let since = at(FIRST - BACKFILL * DAY);
+        let since = at(FIRST - REFRESH * DAY);
         let is_weekly = number % 7 == 6 || number + 1 == self.scale.nights;
         let more = match number {
             0 => format!("--since {since}"),
