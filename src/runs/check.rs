@@ -100,7 +100,9 @@ pub fn check<'a>(runs: &'a [Run], limits: &Limits, last: usize) -> Checked<'a> {
     checked.elsewhere = runs.iter().filter(|run| !is_here(run)).count();
     let here: Vec<&Run> = runs.iter().filter(is_here).collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    here.iter().for_each(|run| *counts.entry(&run.kind).or_default() += 1);
+    for run in &here {
+        *counts.entry(&run.kind).or_default() += 1;
+    }
     let mut judged: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (at, run) in here.iter().enumerate() {
         let is_own_kind = counts.get(run.kind.as_str()).is_some_and(|count| *count > FEWEST);

@@ -116,9 +116,9 @@ pub fn compare(before: &[&Run], after: &[&Run], others: &[&Run]) -> Vec<Change> 
             && left.median.abs() > 0.0
         {
             percent = Some((right.median - left.median) * 100.0 / left.median);
-            let noise = |own: Spread, runs: &[&Run]| match runs.len() >= FEWEST {
-                true => Some(own.noise),
-                false => spread(others).filter(|_| others.len() >= FEWEST).map(|others| others.noise),
+            let of_others = || spread(others).filter(|_| others.len() >= FEWEST).map(|others| others.noise);
+            let noise = |own: Spread, runs: &[&Run]| {
+                if runs.len() >= FEWEST { Some(own.noise) } else { of_others() }
             };
             let both = noise(left, before).zip(noise(right, after));
             noise_percent = both

@@ -66,14 +66,15 @@ fn is_assigned(word: &str, flag: &str) -> bool {
 }
 
 fn joined(words: &[String]) -> String {
-    let quoted: Vec<String> = std::iter::once("barn".to_owned()).chain(words.iter().map(quoted)).collect();
+    let quoted: Vec<String> =
+        std::iter::once("barn".to_owned()).chain(words.iter().map(|word| quoted(word))).collect();
     cut(quoted.join(" "))
 }
 
-fn quoted(word: &String) -> String {
+fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+*~".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
-        return word.clone();
+        return word.to_owned();
     }
     format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -7,13 +7,13 @@ use super::database::Runs;
 use super::shape::shape;
 
 /// Shapes that are kept; those not asked for longest go.
-const SHAPES: usize = 10_000;
+const SHAPES: u32 = 10_000;
 
 /// Queries that are kept as they were asked.
-const RECENT: usize = 200;
+const RECENT: u32 = 200;
 
 /// Rows that a query removes at most; it adds one of each, so that any excess goes away in time.
-const REMOVED: usize = 100;
+const REMOVED: u32 = 100;
 
 /// Bytes of SQL above which a query is not kept: nobody asks it often.
 const LONGEST: usize = 16 << 10;
@@ -94,7 +94,7 @@ impl Runs {
     }
 
     /// Returns the newest queries, each text once, the newest first.
-    pub fn recent_queries(&self, limit: usize) -> Result<Vec<RecentQuery>> {
+    pub fn recent_queries(&self, limit: u32) -> Result<Vec<RecentQuery>> {
         self.read(|connection| {
             let mut statement =
                 connection.prepare("SELECT sql, micros, at FROM recent ORDER BY id DESC LIMIT ?1")?;
@@ -137,7 +137,7 @@ fn count(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<u64> {
 }
 
 /// Removes what is behind the first `kept` rows in the falling order of an indexed column, a few at a time.
-fn forget(transaction: &Transaction<'_>, table: &str, order: &str, kept: usize) -> Result<()> {
+fn forget(transaction: &Transaction<'_>, table: &str, order: &str, kept: u32) -> Result<()> {
     // The index is walked over the kept rows only: how many follow does not matter.
     transaction.execute(
         &format!(
@@ -211,14 +211,12 @@ mod tests {
         let elapsed = started.elapsed();
         println!("a query beside {many} others is logged in {} µs", elapsed.as_micros());
         assert!(elapsed < Duration::from_millis(200), "{} ms", elapsed.as_millis());
-        let count = |table: &str| {
-            runs.read(|connection| {
-                Ok(connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?)
-            })
-            .unwrap()
+        let count = |table: &str| -> i64 {
+            let sql = format!("SELECT count(*) FROM {table}");
+            runs.read(|connection| Ok(connection.query_row(&sql, [], |row| row.get(0))?)).unwrap()
         };
         assert_eq!((count("query"), count("recent")), (many - 99, many - 99));
-        assert_eq!(runs.shapes().unwrap().len(), SHAPES);
+        assert_eq!(runs.shapes().unwrap().len(), SHAPES as usize);
         assert_eq!(runs.recent_queries(RECENT).unwrap()[0].sql, "SELECT a FROM b");
     }
 

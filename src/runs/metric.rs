@@ -133,13 +133,23 @@ impl Metric {
     /// Returns what it counts.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Wall | Self::Cpu | Self::DiskWrites | Self::Waited => Unit::Seconds,
-            Self::P50 | Self::P90 | Self::P99 | Self::Max => Unit::Seconds,
             Self::Memory | Self::Written | Self::BytesIn | Self::BytesOut => Unit::Bytes,
             Self::Efficiency | Self::CacheHit => Unit::Percent,
             Self::RowsPerSecond => Unit::PerSecond,
-            Self::RowsIn | Self::RowsOut | Self::Requests | Self::Retries => Unit::Count,
-            Self::MemoryHits | Self::DiskHits => Unit::Count,
+            Self::RowsIn
+            | Self::RowsOut
+            | Self::Requests
+            | Self::Retries
+            | Self::MemoryHits
+            | Self::DiskHits => Unit::Count,
+            Self::Wall
+            | Self::Cpu
+            | Self::DiskWrites
+            | Self::Waited
+            | Self::P50
+            | Self::P90
+            | Self::P99
+            | Self::Max => Unit::Seconds,
         }
     }
 

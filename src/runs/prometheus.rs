@@ -50,7 +50,9 @@ pub fn prometheus(store: &str, last: &[Run], totals: &[Total]) -> String {
         page.sample(&run.command, "", run.started as f64 / 1e6);
     }
     page.family("barn_run_exit_code", "The exit code of the last run.", "gauge");
-    last.iter().for_each(|run| page.sample(&run.command, "", f64::from(run.exit_code)));
+    for run in last {
+        page.sample(&run.command, "", f64::from(run.exit_code));
+    }
     page.family("barn_runs_total", "Runs by their exit code.", "counter");
     for total in totals {
         let code = format!(",exit_code=\"{}\"", total.exit_code);

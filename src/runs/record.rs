@@ -152,14 +152,11 @@ impl Runs {
         self.read(|connection| {
             let conditions = [("command", filter.command), ("label", filter.label)];
             let conditions = conditions.into_iter().filter_map(|(name, value)| Some((name, value?)));
-            let (mut wheres, mut values) = (String::new(), Vec::new());
-            for (at, (name, value)) in conditions.enumerate() {
-                let word = if at == 0 { "WHERE" } else { "AND" };
-                wheres.push_str(&format!(" {word} {name} = ?"));
-                values.push(value);
-            }
-            let limit = filter.limit;
-            let sql = format!("SELECT {COLUMNS} FROM run{wheres} ORDER BY id DESC LIMIT {limit}");
+            let (conditions, values): (Vec<String>, Vec<&str>) =
+                conditions.map(|(name, value)| (format!("AND {name} = ?"), value)).unzip();
+            let (conditions, limit) = (conditions.join(" "), filter.limit);
+            let sql =
+                format!("SELECT {COLUMNS} FROM run WHERE true {conditions} ORDER BY id DESC LIMIT {limit}");
             let mut statement = connection.prepare(&sql)?;
             let rows = statement.query_map(params_from_iter(values), read)?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -344,11 +341,9 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        let count = || {
-            runs.read(
-                |connection| Ok(connection.query_row("SELECT count(*) FROM run", [], |row| row.get(0))?),
-            )
-            .unwrap()
+        let count = || -> i64 {
+            let sql = "SELECT count(*) FROM run";
+            runs.read(|connection| Ok(connection.query_row(sql, [], |row| row.get(0))?)).unwrap()
         };
         assert_eq!(count(), many);
         runs.put(&run("store")).unwrap();

@@ -149,7 +149,9 @@ impl Ui {
 
     /// Says what a command did in several lines.
     pub fn summary_lines(&self, lines: &[String]) {
-        lines.iter().for_each(|line| self.summary(line));
+        for line in lines {
+            self.summary(line);
+        }
     }
 
     /// Says what only `--verbose` asks for.

@@ -27,6 +27,7 @@ mod query;
 mod realdata;
 mod recorded;
 mod replayed;
+mod runs;
 mod sample;
 mod source;
 mod store;

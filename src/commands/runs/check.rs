@@ -36,16 +36,14 @@ pub(super) fn run(context: &Context, runs: &Runs, args: &CheckArgs) -> Result<Op
     query::stdout()?.write_all(lines.concat().as_bytes()).context("cannot write to stdout")?;
     // Where nobody watches, silence means that all is well: cron mails whatever is said.
     if context.ui.is_watched() || context.ui.volume() == Volume::Verbose {
-        let mut words = format!("checked {}", figures::count(checked.runs as u64, "run"));
-        if checked.unknown > 0 {
-            words
-                .push_str(&format!(", {} of them with too few others to say what is usual", checked.unknown));
-        }
-        if checked.elsewhere > 0 {
-            let others = figures::count(checked.elsewhere as u64, "run");
-            words.push_str(&format!("; {others} from other machines left out"));
-        }
-        context.ui.note(&words);
+        let parts = [
+            (checked.runs, "checked"),
+            (checked.unknown, "too few others to say what is usual for"),
+            (checked.elsewhere, "left out, as from other machines,"),
+        ];
+        let parts = parts.into_iter().filter(|(count, word)| *count > 0 || *word == "checked");
+        let part = |(count, words): (usize, &str)| format!("{words} {}", figures::count(count as u64, "run"));
+        context.ui.note(&parts.map(part).collect::<Vec<_>>().join("; "));
     }
     Ok((!lines.is_empty()).then_some(Kind::Failed))
 }
@@ -63,14 +61,11 @@ fn line(breach: &Breach<'_>) -> String {
         }
         What::Figure { metric, value, usual, limit } => {
             let figure = |value: f64| shown(value, metric.unit());
-            let mut text = format!("{head}: {} {}", words(metric), figure(value));
-            if let Some(usual) = usual {
-                text.push_str(&format!(", usually {} ± {}", figure(usual.median), figure(usual.noise)));
-            }
-            if let Some(limit) = limit {
-                text.push_str(&format!(" (limit {})", figure(limit)));
-            }
-            text
+            let usual =
+                usual.map(|usual| format!(", usually {} ± {}", figure(usual.median), figure(usual.noise)));
+            let limit = limit.map(|limit| format!(" (limit {})", figure(limit)));
+            let (usual, limit) = (usual.unwrap_or_default(), limit.unwrap_or_default());
+            format!("{head}: {} {}{usual}{limit}", words(metric), figure(value))
         }
     }
 }

@@ -7,11 +7,12 @@ mod figures;
 mod list;
 mod show;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli::Context;
 use crate::error::{Failure, Kind};
 use crate::runs::{Filter, Run, Runs};
+use crate::store::Store;
 
 pub use figures::breakdown;
 
@@ -43,7 +44,14 @@ enum RunsCommand {
 
 /// Runs the command.
 pub fn run(context: &Context, args: &RunsArgs) -> Result<Option<Kind>> {
-    let runs = Runs::open(&context.global.store);
+    let root = &context.global.store;
+    if !Store::exists(root) {
+        bail!(
+            Failure::new(format!("cannot open store '{}': there is none", root.display()))
+                .hint("`barn store bars FILE.csv` makes one, `--store DIR` names another")
+        );
+    }
+    let runs = Runs::open(root);
     match &args.command {
         RunsCommand::List(args) => list::run(context, &runs, args),
         RunsCommand::Show(args) => show::run(context, &runs, args),
