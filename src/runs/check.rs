@@ -283,7 +283,9 @@ mod tests {
         let with = |p99_millis: u64| {
             let mut runs = history(&[300, 310, 290, 305, 300, 9_000]);
             let latency = |millis: u64| Latency { p99_micros: millis * 1_000, ..Latency::default() };
-            runs.iter_mut().for_each(|run| run.latency = Some(latency(100)));
+            for run in &mut runs {
+                run.latency = Some(latency(100));
+            }
             runs[0].figures.requests = 300;
             runs[0].latency = Some(latency(p99_millis));
             lines(&runs, &Limits::default())
