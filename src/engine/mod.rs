@@ -36,9 +36,9 @@ use datafusion::sql::resolve::resolve_table_references;
 
 use answer::Threads;
 pub use answer::{Answer, Next};
-pub use hot::TableScan;
 use failure::{Stage, translate, unknown_table};
 pub use functions::Width;
+pub use hot::TableScan;
 pub use kept::Kept;
 pub use repeat::identify;
 use rows::Rows;

@@ -101,12 +101,7 @@ impl Rows for Snapshot {
         self.extent(table, series)
     }
 
-    fn series_within(
-        &self,
-        table: &str,
-        range: (i64, i64),
-        most: usize,
-    ) -> Result<Option<BTreeSet<i64>>> {
+    fn series_within(&self, table: &str, range: (i64, i64), most: usize) -> Result<Option<BTreeSet<i64>>> {
         self.series_within(table, range, most)
     }
 

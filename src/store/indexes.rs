@@ -63,7 +63,12 @@ impl Snapshot {
 
     /// Returns the series that have rows from `first` to `last`, where an index says so with at most `most` entries
     /// looked at.
-    pub fn series_within(&self, table: &str, (first, last): (i64, i64), most: usize) -> Result<Option<BTreeSet<i64>>> {
+    pub fn series_within(
+        &self,
+        table: &str,
+        (first, last): (i64, i64),
+        most: usize,
+    ) -> Result<Option<BTreeSet<i64>>> {
         self.with(|connection| {
             if !has_index(connection, table)? {
                 return Ok(None);
@@ -148,7 +153,8 @@ fn try_index(connection: &Connection, table: &Table, ranges: &[(i64, i64)]) -> R
         index_name(&table.name),
         quoted(&table.name, "_rows")
     ))?;
-    let found = |range| Ok(series_within(connection, &table.name, range, usize::MAX >> 1)?.unwrap_or_default());
+    let found =
+        |range| Ok(series_within(connection, &table.name, range, usize::MAX >> 1)?.unwrap_or_default());
     let with = fastest(|| look(connection, table, ranges, &found))?;
     let plan_with = plan(connection, &series_sql(&table.name))?;
     Ok(IndexTrial { without, with, plan_without, plan_with, is_kept: false })
@@ -156,7 +162,8 @@ fn try_index(connection: &Connection, table: &Table, ranges: &[(i64, i64)]) -> R
 
 fn all_series(connection: &Connection, table: &Table) -> Result<BTreeSet<i64>> {
     let id = super::catalog::id_column(table);
-    let mut statement = connection.prepare(&format!("SELECT {id} FROM {}", quoted(&table.name, "_series")))?;
+    let mut statement =
+        connection.prepare(&format!("SELECT {id} FROM {}", quoted(&table.name, "_series")))?;
     Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 

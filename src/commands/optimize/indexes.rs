@@ -131,7 +131,9 @@ fn propose(
     let factor = trial.without.as_secs_f64() / trial.with.as_secs_f64().max(1e-9);
     let took = format!("{} → {}", figures::duration(trial.without), figures::duration(trial.with));
     if trial.is_kept {
-        report.done.push(format!("{what} was made: rows of a time are found {factor:.1} times as fast ({took})"));
+        report
+            .done
+            .push(format!("{what} was made: rows of a time are found {factor:.1} times as fast ({took})"));
     } else {
         report.details.push(format!(
             "{what} would find the rows of a time {factor:.1} times as fast ({took}); \
@@ -147,7 +149,9 @@ fn drop_unused(work: &Work<'_>, report: &mut StepReport, table: &Table, queries:
     let what = format!("the index on the time of {}", table.name);
     let why = format!("none of the last {queries} queries uses it");
     if !work.args.how.apply || work.args.dry_run {
-        report.details.push(format!("{what} could go, {why}; `barn optimize --only indexes --apply` drops it"));
+        report
+            .details
+            .push(format!("{what} could go, {why}; `barn optimize --only indexes --apply` drops it"));
         return Ok(());
     }
     let mut store = Store::open(work.root)?;

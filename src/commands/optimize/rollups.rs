@@ -44,7 +44,10 @@ fn describe(outcome: &RollupOutcome, is_dry_run: bool) -> Option<String> {
     let buckets = figures::count(outcome.buckets, "bucket");
     let whole = if outcome.is_whole { "all " } else { "" };
     if is_dry_run {
-        return Some(format!("{}: {whole}{buckets} of {} series would be made", outcome.name, outcome.series));
+        return Some(format!(
+            "{}: {whole}{buckets} of {} series would be made",
+            outcome.name, outcome.series
+        ));
     }
     Some(format!(
         "{}: {whole}{buckets} of {} series made in {}: {} written, {} deleted",

@@ -88,7 +88,8 @@ fn within(rows: &dyn Rows, table: &Table, keys: Keys, range: Range) -> anyhow::R
     if range.is_open() || keys.len() < FEW_SERIES {
         return Ok(keys);
     }
-    let range = (range.since.unwrap_or(i64::MIN), range.until.map_or(i64::MAX, |until| until.saturating_sub(1)));
+    let range =
+        (range.since.unwrap_or(i64::MIN), range.until.map_or(i64::MAX, |until| until.saturating_sub(1)));
     // An entry of the index is read in a tenth of the time of a look into a series.
     match rows.series_within(&table.name, range, keys.len().saturating_mul(4))? {
         Some(series) => {

@@ -118,7 +118,9 @@ fn files_of_older_column_types_are_widened() {
 #[test]
 fn ticks_keep_their_number_and_order() {
     let sandbox = Sandbox::new();
-    for (name, lines) in [("a", "1000,5,1\n1000,5,1\n2000,6,1"), ("b", "1000,5,1\n1000,5,1\n1000,5,1\n500,1,1")] {
+    for (name, lines) in
+        [("a", "1000,5,1\n1000,5,1\n2000,6,1"), ("b", "1000,5,1\n1000,5,1\n1000,5,1\n500,1,1")]
+    {
         sandbox.write(&format!("{name}.csv"), format!("ts,price,size\n{lines}\n"));
         sandbox.store(&format!("trades {name}.csv --set symbol=A"));
         moved(&sandbox, "--all");
@@ -147,7 +149,8 @@ fn a_column_that_came_later_is_in_the_joined_file() {
 #[test]
 fn files_that_nobody_names_are_removed_when_they_are_old_and_ours() {
     let sandbox = nightly();
-    let orphan = "barn/archive/bars/source=file/timeframe=1m/2020-01_2020-12-0123456789abcdef0123456789abcdef.parquet";
+    let orphan =
+        "barn/archive/bars/source=file/timeframe=1m/2020-01_2020-12-0123456789abcdef0123456789abcdef.parquet";
     let mine = "barn/archive/bars/source=file/timeframe=1m/mine.parquet";
     for name in [orphan, mine] {
         sandbox.write(name, "x");
@@ -185,7 +188,9 @@ fn a_damaged_file_is_not_written_anew() {
     bytes[middle] ^= 1;
     sandbox.write(&path, bytes);
     let before = manifest(&sandbox);
-    try_optimize(&sandbox, "2024-06-01T00:00:00Z", "--only compact").fails(1).says(&["cannot read archive file"]);
+    try_optimize(&sandbox, "2024-06-01T00:00:00Z", "--only compact")
+        .fails(1)
+        .says(&["cannot read archive file"]);
     assert_eq!(manifest(&sandbox), before);
     assert_tidy(&sandbox);
 }

@@ -34,7 +34,8 @@ fn rows_go_wherever_they_are_and_no_other_does() {
         "true",
     ] {
         let sandbox = half_archived();
-        let left = format!("SELECT * FROM bars WHERE NOT coalesce((\n{condition}\n), false) ORDER BY 1, 2, 3, ts");
+        let left =
+            format!("SELECT * FROM bars WHERE NOT coalesce((\n{condition}\n), false) ORDER BY 1, 2, 3, ts");
         let count = format!("SELECT count(*) AS n FROM bars WHERE (\n{condition}\n)");
         let (left, count) = (rows(&sandbox, &left), sandbox.value(&count));
         let dry = sandbox.barn(["delete", "bars", "--where", condition, "--dry-run"]).ok();
@@ -57,7 +58,8 @@ fn a_wrong_import_is_undone() {
     let (before, files) = (rows(&sandbox, BARS), manifest(&sandbox));
     sandbox.store("bars a.csv --set timeframe=1m --set source=wrong");
     moved(&sandbox, "--all");
-    delete(&sandbox, "bars", "source = 'wrong'").says(&["deleted 300 rows of 3 series", "1 archived file rewritten"]);
+    delete(&sandbox, "bars", "source = 'wrong'")
+        .says(&["deleted 300 rows of 3 series", "1 archived file rewritten"]);
     assert_same(&rows(&sandbox, BARS), &before);
     assert_eq!(manifest(&sandbox), files);
     assert_eq!(sandbox.store("bars a.csv --set timeframe=1m --set source=wrong"), Counts::new_rows(300));
@@ -69,7 +71,8 @@ fn corrections_and_what_they_correct_go_together() {
     assert_eq!(corrections(&sandbox, "bars"), 2);
     delete(&sandbox, "bars", "symbol = 'SYM001' AND close = 1.5").says(&["deleted "]);
     assert_eq!(corrections(&sandbox, "bars"), 1);
-    let gone = "SELECT count(*) AS n FROM bars WHERE source = 'file' AND symbol = 'SYM001' AND ts = '2024-01-01'";
+    let gone =
+        "SELECT count(*) AS n FROM bars WHERE source = 'file' AND symbol = 'SYM001' AND ts = '2024-01-01'";
     assert_eq!(sandbox.value(gone), "0");
 }
 
@@ -80,7 +83,10 @@ fn ticks_go_one_by_one() {
     sandbox.store("trades a.csv --set symbol=A");
     moved(&sandbox, "--before 1970-01-01T00:20:00Z");
     delete(&sandbox, "trades", "price = 5 AND seq = 1");
-    assert_eq!(rows(&sandbox, "SELECT price, seq FROM trades ORDER BY ts, seq"), "price,seq\n5.0,0\n6.0,2\n5.0,0\n");
+    assert_eq!(
+        rows(&sandbox, "SELECT price, seq FROM trades ORDER BY ts, seq"),
+        "price,seq\n5.0,0\n6.0,2\n5.0,0\n"
+    );
 }
 
 #[test]
@@ -91,7 +97,8 @@ fn what_is_gone_is_fetched_again() {
     stage.fetch(&line).ok();
     let before = stage.bars();
     moved(&stage.sandbox, "--all");
-    let condition = format!("symbol = 'AAA' AND ts >= '{}' AND ts < '{}'", at(since + DAY), at(since + DAY + 7_200));
+    let condition =
+        format!("symbol = 'AAA' AND ts >= '{}' AND ts < '{}'", at(since + DAY), at(since + DAY + 7_200));
     delete(&stage.sandbox, "bars", &condition);
     assert!(stage.bars().len() < before.len());
     stage.server.take();
@@ -109,7 +116,10 @@ fn nothing_is_deleted_without_being_sure() {
     let failed = sandbox.barn(["delete", "bars", "--where", "clos > 1", "--yes"]).fails(2);
     failed.says(&["cannot use 'clos > 1' as a condition", "cannot find column 'clos'"]);
     sandbox.barn(["delete", "bars", "--where", "true); DROP TABLE bars; --", "--yes"]).fails(2);
-    sandbox.barn(["delete", "barz", "--where", "true", "--yes"]).fails(2).says(&["cannot delete table 'barz'"]);
+    sandbox
+        .barn(["delete", "barz", "--where", "true", "--yes"])
+        .fails(2)
+        .says(&["cannot delete table 'barz'"]);
     sandbox.contents("barn").assert_same(&before.0);
     assert_eq!(hot(&sandbox, "bars"), before.1);
 }

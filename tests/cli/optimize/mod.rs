@@ -3,7 +3,9 @@
 mod compact;
 mod crash;
 mod delete;
+mod indexes;
 mod retention;
+mod rollups;
 mod upkeep;
 mod verify;
 mod year;

@@ -1,0 +1,91 @@
+//! Tables that are made of others follow them.
+
+use super::{config, optimize, try_optimize};
+use crate::compress::archived::{assert_same, compress, moved, rows};
+use crate::harness::Sandbox;
+use crate::sample::minute_bars;
+
+const NOW: &str = "2024-06-01T00:00:00Z";
+
+const HOURS: &str = "[rollup.bars_1h]\nfrom = \"bars\"\ntimeframe = \"1m\"\nevery = \"1h\"\n\
+                     columns = { n = \"count(*)\" }\n";
+
+const DIRECT: &str = "
+    SELECT source, symbol, time_bucket('1 hour', ts) AS ts, first(open, ts) AS open, max(high) AS high,
+           min(low) AS low, last(close, ts) AS close, sum(volume) AS volume, count(*) AS n
+    FROM bars WHERE timeframe = '1m' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+
+const MADE: &str =
+    "SELECT source, symbol, ts, open, high, low, close, volume, n FROM bars_1h ORDER BY 1, 2, 3";
+
+fn declared() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(3, 600));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    config(&sandbox, HOURS);
+    sandbox
+}
+
+#[test]
+fn a_rollup_equals_the_query_it_stands_for_whatever_happens_to_its_source() {
+    let sandbox = declared();
+    let check = |what: &str| {
+        let done = optimize(&sandbox, "");
+        done.says(&[what]);
+        assert_same(&rows(&sandbox, MADE), &rows(&sandbox, DIRECT));
+    };
+    optimize(&sandbox, "--only rollups --dry-run").says(&["rollups: bars_1h: all ", "would be made"]);
+    check("rollups: bars_1h: all ");
+    optimize(&sandbox, "--only rollups").says(&["rollups: nothing to do"]);
+    moved(&sandbox, "--before 2024-01-01T05:00:00Z");
+    optimize(&sandbox, "--only rollups").says(&["rollups: nothing to do"]);
+    sandbox.write("late.csv", "ts,symbol,high,volume\n1704067200,SYM001,1000000,7\n1704097260,SYM002,,8\n");
+    assert_eq!(sandbox.store("bars late.csv --set timeframe=1m").updated, 2);
+    check("rollups: bars_1h: 2 buckets of 2 series");
+    sandbox
+        .barn(["delete", "bars", "--where", "symbol = 'SYM001' AND ts < '2024-01-01T02:30:00Z'", "--yes"])
+        .ok();
+    check("rollups: bars_1h: ");
+    sandbox.store("bars a.csv --set timeframe=1m --set source=other");
+    sandbox.store("bars a.csv --set timeframe=5m");
+    check("rollups: bars_1h: ");
+    compress(&sandbox, "--all");
+    check("compact: ");
+    assert!(rows(&sandbox, "SELECT * FROM bars_1h LIMIT 1").contains(",1h,"));
+}
+
+#[test]
+fn what_is_dropped_by_retention_stays_in_the_rollup() {
+    let sandbox = declared();
+    optimize(&sandbox, "");
+    let before = rows(&sandbox, MADE);
+    config(&sandbox, &format!("{HOURS}[table.bars.retention]\n1m = \"1d\"\n"));
+    try_optimize(&sandbox, "2024-01-02T05:00:00Z", "").ok().says(&["dropped"]);
+    assert_eq!(sandbox.value("SELECT min(ts) AS m FROM bars"), "2024-01-01T05:00:00Z");
+    assert_same(&rows(&sandbox, MADE), &before);
+}
+
+#[test]
+fn a_rollup_of_a_column_that_is_gone_says_so_and_others_are_made() {
+    let sandbox = declared();
+    config(
+        &sandbox,
+        &format!(
+            "{HOURS}[rollup.bad]\nfrom = \"bars\"\ntimeframe = \"1m\"\nevery = \"1d\"\ncolumns = {{ x = \"max(mood)\" }}\n"
+        ),
+    );
+    let failed = try_optimize(&sandbox, NOW, "").fails(1);
+    failed.says(&["warning: rollups: 1 problem", "bad: ", "mood", "rollups: bars_1h: all "]);
+    assert_same(&rows(&sandbox, MADE), &rows(&sandbox, DIRECT));
+}
+
+#[test]
+fn nothing_else_is_written_into_a_rollup() {
+    let sandbox = declared();
+    optimize(&sandbox, "");
+    sandbox.try_store("bars_1h a.csv").fails(2).says(&["made of 'bars'"]);
+    sandbox.barn(["delete", "bars_1h", "--where", "true", "--yes"]).fails(2).says(&["made of 'bars'"]);
+    sandbox.barn(["compress", "--table", "bars_1h"]).fails(2).says(&["made of 'bars'"]);
+    compress(&sandbox, "--all");
+    assert_same(&rows(&sandbox, MADE), &rows(&sandbox, DIRECT));
+}
