@@ -146,7 +146,7 @@ pub fn check(root: &Path, entry: &ArchiveFile, digest: &Digest) -> Result<()> {
 /// The error of a file that is not what was published.
 fn damaged(path: &str) -> Failure {
     Failure::new(format!("cannot read archive file '{path}'"))
-        .hint("`barn info archive` checks every file; put a damaged one back from a copy")
+        .hint("`barn optimize --only verify --full` lists every damaged file and what can be fetched again")
 }
 
 /// Returns the hash of a block.

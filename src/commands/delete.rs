@@ -11,7 +11,7 @@ use crate::archive::{Archiver, Dropped, Removal};
 use crate::cli::Context;
 use crate::engine::{Engine, Options};
 use crate::error::{Failure, Kind};
-use crate::model::{SeriesKey, Table, Value};
+use crate::model::{SeriesKey, Table, ValueRef};
 use crate::store::{Snapshot, Store};
 use crate::ui::figures;
 
@@ -131,16 +131,17 @@ fn find(
     let engine = Engine::new(Arc::clone(snapshot), &Options::default())?;
     let mut keys: HashMap<i64, BTreeSet<(i64, i64)>> = HashMap::new();
     let width = table.key.len();
-    engine.query(&sql).with_context(cannot)?.each_row(&mut |mut row| {
-        let at = row.split_off(width);
-        let number = numbers.get(&SeriesKey(row.into()).encode()).context("a row has an unknown series")?;
-        let place = match at[..] {
-            [Value::Timestamp(ts)] => (ts, 0),
-            [Value::Timestamp(ts), Value::Bigint(seq)] => (ts, seq),
-            _ => bail!("a row has no time"),
-        };
-        keys.entry(*number).or_default().insert(place);
-        Ok(())
-    })?;
+    let mut answer = engine.query(&sql).with_context(cannot)?;
+    while let Some(values) = answer.next_values()? {
+        for row in 0..values.len() {
+            let key = (0..width).map(|column| values.get(column, row).to_value()).collect();
+            let number = numbers.get(&SeriesKey(key).encode()).context("a row has an unknown series")?;
+            let seq = if table.ticks { values.get(width + 1, row) } else { ValueRef::Bigint(0) };
+            let (ValueRef::Timestamp(ts), ValueRef::Bigint(seq)) = (values.get(width, row), seq) else {
+                bail!("a row has no time");
+            };
+            keys.entry(*number).or_default().insert((ts, seq));
+        }
+    }
     Ok(keys)
 }

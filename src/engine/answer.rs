@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt as _;
@@ -15,7 +15,6 @@ use tokio::time::timeout;
 
 use super::failure::{Stage, translate};
 use super::kept::{self, Keeper, Kept};
-use crate::model::Value;
 
 /// Batches computed ahead while the reader writes the last one.
 const AHEAD: usize = 2;
@@ -167,27 +166,6 @@ impl Answer {
             self.copy(batch);
         }
         Ok(next)
-    }
-
-    /// Reads all rows as values, for results that are known to be small.
-    pub fn values(self) -> Result<Vec<Vec<Value>>> {
-        let mut rows = Vec::new();
-        self.each_row(&mut |row| {
-            rows.push(row);
-            Ok(())
-        })?;
-        Ok(rows)
-    }
-
-    /// Calls `each` with every row as values.
-    pub fn each_row(mut self, each: &mut dyn FnMut(Vec<Value>) -> Result<()>) -> Result<()> {
-        while let Some(batch) = self.next_batch()? {
-            let columns: Vec<ArrayRef> = batch.columns().to_vec();
-            for row in 0..batch.num_rows() {
-                each(columns.iter().map(|column| super::cold::cell(column, row).to_value()).collect())?;
-            }
-        }
-        Ok(())
     }
 
     /// Waits for the next rows, but not longer than `patience`.

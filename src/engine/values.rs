@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, FieldRef};
 use super::answer::Answer;
 use super::hot::data_type;
 use crate::error::Failure;
-use crate::model::{ColumnType, ValueRef};
+use crate::model::{ColumnType, Value, ValueRef};
 
 /// Some rows of an answer.
 pub struct Values {
@@ -25,6 +25,11 @@ impl Values {
     /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// Returns the number of columns.
+    pub fn width(&self) -> usize {
+        self.columns.len()
     }
 
     /// Returns a cell.
@@ -49,6 +54,17 @@ impl Answer {
             Ok((field.name().clone(), kind))
         };
         self.schema.fields().iter().map(column).collect()
+    }
+
+    /// Reads all rows as values, for results that are known to be small.
+    pub fn values(mut self) -> Result<Vec<Vec<Value>>> {
+        let mut rows = Vec::new();
+        while let Some(values) = self.next_values()? {
+            for row in 0..values.len() {
+                rows.push((0..values.width()).map(|column| values.get(column, row).to_value()).collect());
+            }
+        }
+        Ok(rows)
     }
 
     /// Waits for the next rows, as values of the types that [`Answer::columns`] gives.

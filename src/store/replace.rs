@@ -186,7 +186,7 @@ fn drop_rows(
 ) -> Result<u64> {
     let rows = quoted(&table.name, "_rows");
     let has_marks = !table.ticks && has_table(connection, &format!("{}_corrections", table.name))?;
-    let mut dropped = 0;
+    let (mut dropped, mut corrected) = (0_u64, 0);
     match leaving {
         Leaving::Before { series, before } => {
             let names = [Some(rows), has_marks.then(|| corrections_name(&table.name))];
@@ -195,7 +195,7 @@ fn drop_rows(
                 let mut delete = connection.prepare_cached(&sql)?;
                 for series in series {
                     let count = delete.execute((series, before))? as u64;
-                    dropped += if at == 0 { count } else { 0 };
+                    *(if at == 0 { &mut dropped } else { &mut corrected }) += count;
                 }
             }
         }
@@ -214,11 +214,12 @@ fn drop_rows(
                 for (ts, seq) in keys.iter().filter(|key| stays.is_none_or(|stays| !stays.contains(key))) {
                     dropped += delete.execute((series, ts, seq))? as u64;
                     if let Some(unmark) = &mut unmark {
-                        unmark.execute((series, ts))?;
+                        corrected += unmark.execute((series, ts))? as u64;
                     }
                 }
             }
         }
     }
-    Ok(dropped)
+    // A correction and the row it corrects are one row, which the archive counts.
+    Ok(dropped.saturating_sub(corrected))
 }

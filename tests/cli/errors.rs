@@ -241,7 +241,7 @@ fn a_damaged_store() {
 }
 
 /// Runs shell lines as somebody who can mount, where that is possible.
-fn mounted(sandbox: &Sandbox, lines: &str) -> Option<Done> {
+pub(crate) fn mounted(sandbox: &Sandbox, lines: &str) -> Option<Done> {
     let can_mount = "unshare -m sh -c 'mkdir -p .probe && mount -t tmpfs tmpfs .probe' 2>&1";
     let (code, _) = sandbox.shell(can_mount).any();
     if code != Some(0) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use barn::archive::{Archiver, Choice, Watch, open_store};
+use barn::archive::{Archiver, Choice, Dropped, Removal, Rewritten, Watch, open_store};
 use barn::engine::Engine;
 use barn::frame::{ColumnBuilder, Frame, FrameColumns};
 use barn::model::{ColumnType, Counts, OnConflict, SeriesKey, Table, Value, ValueRef};
@@ -71,6 +71,9 @@ enum Step {
     Bars { rows: Vec<(Key, Bar)>, rule: OnConflict, chunk: usize },
     Ticks(Vec<(Key, u8)>),
     Compress { until: Option<i64>, choice: Choice },
+    Compact,
+    Remove { symbol: usize, since: i64, until: i64 },
+    Expire(i64),
     Query { symbol: usize, since: i64, until: i64, least: f64 },
     Reopen,
 }
@@ -92,6 +95,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(until, choice)| Step::Compress { until, choice }),
         2 => (0..SYMBOLS.len(), 0..24_i64, 0..26_i64, 0..4_i32)
             .prop_map(|(symbol, since, until, least)| Step::Query { symbol, since, until, least: f64::from(least) }),
+        3 => Just(Step::Compact),
+        1 => (0..SYMBOLS.len(), 0..24_i64, 0..26_i64)
+            .prop_map(|(symbol, since, until)| Step::Remove { symbol, since, until }),
+        1 => (0..8_i64).prop_map(Step::Expire),
         1 => Just(Step::Reopen),
     ]
 }
@@ -309,6 +316,16 @@ fn compress(root: &Path, table: &Table, options: barn::archive::Options) -> u64 
     outcome.rows()
 }
 
+/// Works on the archive as another process would.
+fn archiver(
+    root: &Path,
+    work: impl FnOnce(&mut Archiver<'_>, Watch<'_>) -> anyhow::Result<Rewritten>,
+) -> Rewritten {
+    let mut store = Store::open(root).unwrap();
+    let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    work(&mut Archiver::open(root, &mut store).unwrap(), Watch { done: &done, stop: &stop }).unwrap()
+}
+
 /// Returns the rows of a query, cells parted by `|`.
 fn query(root: &Path, sql: &str) -> Vec<String> {
     let snapshot = Arc::new(Snapshot::open(root, 2).unwrap());
@@ -381,6 +398,32 @@ impl Both {
                 assert_eq!(moved, expected);
                 self.check();
             }
+            Step::Compact => {
+                for (bar, place) in self.model.bars.values_mut() {
+                    if *place == Place::Corrected && bar.is_final {
+                        *place = Place::Archived;
+                    }
+                }
+                for table in [&self.bars, &self.trades] {
+                    archiver(&root, |archiver, watch| archiver.compact(table, watch));
+                    let again = archiver(&root, |archiver, watch| archiver.compact(table, watch));
+                    assert!(again.is_nothing(), "{again:?}");
+                }
+                self.check();
+            }
+            Step::Remove { symbol, since, until } => {
+                let is_gone = |key: &Key| key.1 == *symbol && (*since..*until).contains(&key.2);
+                self.remove(&root, is_gone);
+            }
+            Step::Expire(before) => {
+                let gone = self.model.bars.keys().filter(|key| key.2 < *before).count();
+                self.model.bars.retain(|key, _| key.2 >= *before);
+                let rows = Dropped { before: Some(time(*before)), ..Dropped::default() };
+                let removal = Removal { rows, ..Removal::default() };
+                let done = archiver(&root, |archiver, watch| archiver.remove(&self.bars, removal, watch));
+                assert_eq!(done.dropped, gone as u64);
+                self.check();
+            }
             Step::Query { symbol, since, until, least } => {
                 let sql = format!(
                     "{BARS} WHERE symbol = '{}' AND ts >= to_timestamp_micros({}) AND ts < to_timestamp_micros({})
@@ -401,6 +444,23 @@ impl Both {
                 self.store = Some(open_store(&root).unwrap());
             }
         }
+    }
+
+    /// Takes bars out, wherever they are.
+    fn remove(&mut self, root: &Path, is_gone: impl Fn(&Key) -> bool) {
+        let mut rows = Dropped::default();
+        let series = Snapshot::open(root, 1).unwrap().series("bars").unwrap();
+        for key in self.model.bars.keys().filter(|key| is_gone(key)) {
+            let (keys, _) = keys(&self.bars, [key].into_iter());
+            let entry = series.iter().find(|entry| entry.key == keys[0]).unwrap();
+            rows.keys.entry(entry.id).or_default().insert((time(key.2), 0));
+        }
+        let gone: usize = rows.keys.values().map(std::collections::BTreeSet::len).sum();
+        self.model.bars.retain(|key, _| !is_gone(key));
+        let removal = Removal { rows, ..Removal::default() };
+        let done = archiver(root, |archiver, watch| archiver.remove(&self.bars, removal, watch));
+        assert_eq!(done.dropped, gone as u64);
+        self.check();
     }
 
     fn store_bars(&mut self, rows: &[(Key, Bar)], rule: OnConflict, chunk: usize) {

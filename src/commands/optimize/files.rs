@@ -145,15 +145,26 @@ fn due(snapshot: &Snapshot, table: &Table, rules: &[&Retention]) -> Result<Vec<D
     let mut found = Vec::new();
     for (dataset, (timeframe, series)) in datasets {
         let Some(before) = cutoff(rules, timeframe.as_deref())? else { continue };
-        let mut rows = snapshot.count_before(table, &series, before)?;
-        for file in files.iter().filter(|file| file.dataset == dataset) {
-            rows = (rows.0 + out(file, before), rows.1 + file.rows);
+        let files = || files.iter().filter(|file| file.dataset == dataset);
+        let archived: u64 = files().map(|file| out(file, before)).sum();
+        if archived == 0 && !is_due(snapshot, table, &series, before)? {
+            continue;
         }
-        if rows.0 > 0 {
-            found.push(Due { dataset, before, rows });
-        }
+        let rows = snapshot.count_before(table, &series, before)?;
+        let all = rows.1 + files().map(|file| file.rows).sum::<u64>();
+        found.push(Due { dataset, before, rows: (rows.0 + archived, all) });
     }
     Ok(found)
+}
+
+/// Returns whether a series has a row in the database that goes.
+fn is_due(snapshot: &Snapshot, table: &Table, series: &[i64], before: i64) -> Result<bool> {
+    for series in series {
+        if snapshot.extent(&table.name, *series)?.is_some_and(|(first, _)| first < before) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Returns about how many rows of a file go; none where it is large and most of it stays.

@@ -143,10 +143,8 @@ impl Work<'_> {
     }
 
     /// Remembers the state of the store that was found sound; where that fails, it is checked again.
-    fn remember_verified(&self, version: Option<&str>) {
-        if let Some(version) = version {
-            Runs::open(self.root).put_meta(VERIFIED, version).ok();
-        }
+    fn remember_verified(&self, version: &str) {
+        Runs::open(self.root).put_meta(VERIFIED, version).ok();
     }
 
     /// Works on the archive; nobody else does meanwhile.
@@ -186,6 +184,9 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
         done.seconds = began.elapsed().as_secs_f64();
         done.say(context, work.is_named(*step));
         report.steps.push(done);
+    }
+    if !args.dry_run && report.steps.first().is_some_and(StepReport::is_sound) {
+        verify::remember(&work)?;
     }
     report.queries = replay::again(&work, &before).map(Into::into);
     report.finish(context, started.elapsed())

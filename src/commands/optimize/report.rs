@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::Step;
 use crate::cli::Context;
 use crate::error::{Failure, Kind};
-use crate::fs;
+use crate::store::Snapshot;
 use crate::ui::figures;
 
 /// What the command did.
@@ -98,6 +98,11 @@ impl StepReport {
         }
     }
 
+    /// Returns whether this is the step that looks for damage, and it found none.
+    pub(super) fn is_sound(&self) -> bool {
+        self.step == Step::Verify.as_str() && self.problems.is_empty()
+    }
+
     fn took(&self) -> String {
         figures::duration(Duration::from_secs_f64(self.seconds))
     }
@@ -164,20 +169,13 @@ impl Report {
     }
 }
 
-/// Returns the bytes of a store, and the number of files in its archive.
+/// Returns the bytes of a store without the files that others took the place of, and the number of archived files.
 fn size(root: &Path) -> Result<(u64, u64)> {
-    let (mut folders, mut bytes, mut files) = (vec![root.to_owned()], 0, 0);
-    while let Some(folder) = folders.pop() {
-        for path in fs::list(&folder)? {
-            // What is gone meanwhile takes nothing.
-            let Ok(about) = std::fs::symlink_metadata(&path) else { continue };
-            if about.is_dir() {
-                folders.push(path);
-            } else {
-                bytes += about.len();
-                files += u64::from(path.extension().is_some_and(|extension| extension == "parquet"));
-            }
-        }
-    }
-    Ok((bytes, files))
+    let files = Snapshot::open(root, 1)?.files(None)?;
+    // What is not there takes nothing.
+    let size = |name: &str| std::fs::metadata(root.join(name)).map_or(0, |about| about.len());
+    let databases: u64 =
+        ["barn.db", "barn.db-wal", "cache.db", "cache.db-wal", "runs.db"].map(size).iter().sum();
+    let archived: u64 = files.iter().map(|file| file.bytes).sum();
+    Ok((databases + archived, files.len() as u64))
 }

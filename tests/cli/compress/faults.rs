@@ -177,7 +177,7 @@ fn an_archive_on_another_file_system() {
     let sandbox = stored(50);
     let before = rows(&sandbox, BARS);
     symlink(elsewhere.path(), sandbox.path("barn/archive")).unwrap();
-    for point in ["write.file", "compress.placed"] {
+    for point in ["write.file", "place.file"] {
         let mut command = sandbox.barn_command(["compress", "--all"]);
         command.env("BARN_KILL", point);
         assert_eq!(sandbox.run(command, None).any().0, None);

@@ -1,6 +1,7 @@
 //! `barn optimize` and `barn delete`: the upkeep of a store.
 
 mod compact;
+mod concurrent;
 mod crash;
 mod delete;
 mod indexes;

@@ -100,3 +100,26 @@ fn a_second_optimize_is_refused() {
     drop(lock);
     optimize(&sandbox, "");
 }
+
+#[test]
+fn a_vacuum_without_the_space_for_it_is_not_begun() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(40, 2_000));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    sandbox.barn(["delete", "bars", "--where", "symbol > 'SYM019'", "--yes"]).ok();
+    optimize(&sandbox, "--only checkpoint");
+    let bytes = fs::metadata(sandbox.path("barn/barn.db")).unwrap().len();
+    let lines = format!(
+        "mkdir disk\nmount -t tmpfs -o size={} tmpfs disk\ncp -r barn disk/barn\n\
+         if barn --store disk/barn optimize --only vacuum 2> errors; then exit 9; else echo $? > code; fi\n\
+         barn --store disk/barn query 'SELECT count(*) AS n FROM bars' > n.csv\n",
+        bytes + (1 << 20)
+    );
+    if crate::errors::mounted(&sandbox, &lines).is_none() {
+        return;
+    }
+    assert_eq!(sandbox.read_text("code"), "1\n");
+    let errors = sandbox.read_text("errors");
+    assert!(errors.contains("a vacuum needs ") && errors.contains(" are left"), "{errors}");
+    assert_eq!(sandbox.read_text("n.csv"), "n\n40000\n");
+}
