@@ -14,7 +14,7 @@ use crate::model::time::now;
 /// The longest latency that is told from longer ones: an hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;
 
-/// Digits of a latency that are kept.
+/// Digits of a latency that are kept: 190 kB, made with the first latency.
 const DIGITS: u8 = 3;
 
 /// Where a run begins.

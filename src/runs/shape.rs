@@ -75,12 +75,11 @@ fn quoted(text: &str, quote: char) -> usize {
 /// Returns the bytes of a number: digits, a point, an exponent with its sign.
 fn number(text: &str) -> usize {
     let mut last = ' ';
-    let is_part = |c: char| {
+    let mut is_part = |c: char| {
         let is_sign = matches!(c, '+' | '-') && matches!(last, 'e' | 'E');
         last = c;
         c.is_alphanumeric() || c == '.' || c == '_' || is_sign
     };
-    let mut is_part = is_part;
     text.find(|c| !is_part(c)).unwrap_or(text.len())
 }
 

@@ -11,7 +11,7 @@ use crate::model::{ColumnType, Value};
 use crate::runs::{COMMANDS, Filter, Metric, Run, Runs};
 use crate::ui::output::{Format, Listing};
 
-/// List the newest runs
+/// List the newest runs; with --label those of a group
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   barn runs list --command fetch --limit 5
