@@ -141,7 +141,7 @@ impl Metrics {
             command: self.command.get().unwrap_or_default().to_owned(),
             line: ending.line.text,
             kind: ending.line.kind,
-            subject: self.subject.borrow().clone(),
+            subject: hide(&self.subject.borrow()),
             label: ending.label.map(ToOwned::to_owned),
             host: usage::host(),
             cores: usage::cores(),
@@ -176,6 +176,8 @@ mod tests {
         let metrics = Metrics::default();
         assert!(!metrics.is_recorded());
         metrics.begin("fetch");
+        metrics.subject("http://a/?apikey=Canary");
+        assert_eq!(metrics.finish(Ending::default()).subject, "http://a/?apikey=***");
         metrics.subject("binance bars 1h");
         metrics.add(|figures| figures.rows_in += 2);
         metrics.add(|figures| figures.rows_in += 3);
