@@ -10,7 +10,8 @@
 //! **What a reader sees.** A refresh of up to [`MAX_OPEN`] buckets is one transaction. A larger one, such as the
 //! first of a long history, is several: a reader meanwhile sees some buckets made anew and others not. What was seen
 //! of the changes is recorded in the last one, so a refresh that dies is done again and ends with the same rows. A
-//! rollup whose definition changed is emptied first.
+//! rollup whose definition changed is emptied first; one whose source gained a column, or has doubles where it had
+//! whole numbers, is made whole over its old rows, so that buckets before [`Options::keep_before`] stay.
 
 mod make;
 mod plan;

@@ -45,7 +45,8 @@ impl<'r> Plan<'r> {
             columns.iter().map(String::as_str).chain([bucket.as_str()]).collect::<Vec<_>>().join(", ");
         columns.push(format!("{bucket} AS ts"));
         let grouped = columns.len();
-        let aggregates = aggregates(rollup, &source)?;
+        let mut aggregates = aggregates(rollup, &source)?;
+        keep_order(&mut aggregates, snapshot, rollup, &source);
         columns.extend(
             aggregates.iter().map(|Aggregate { name, sql }| format!("({sql}\n) AS {}", quoted(name))),
         );
@@ -144,6 +145,15 @@ fn source(snapshot: &Snapshot, name: &str) -> Result<Table> {
         None => failure.hint("`barn info` lists the tables"),
     }
     .into())
+}
+
+/// Puts the columns that the rollup's table has before new ones, so that it can keep its rows.
+fn keep_order(aggregates: &mut [Aggregate], snapshot: &Snapshot, rollup: &Rollup, source: &Table) {
+    let Some(stored) = snapshot.tables().iter().find(|table| table.name == rollup.name) else { return };
+    let has_all = stored.values.iter().all(|column| aggregates.iter().any(|one| one.name == column.name));
+    if has_all && stored.key == source.key {
+        aggregates.sort_by_key(|one| stored.value_index(&one.name).unwrap_or(usize::MAX));
+    }
 }
 
 /// Returns the condition that only one timeframe is taken, as a list that is empty where the source has none.

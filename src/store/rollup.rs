@@ -13,7 +13,7 @@ use super::config::CONFIG;
 use super::manifest::{corrections_name, has_table};
 use super::{Snapshot, Store, changes};
 use crate::error::Failure;
-use crate::model::{Rollup, SeriesKey, Span, Table};
+use crate::model::{Column, ColumnType, Rollup, SeriesKey, Span, Table};
 
 /// Stands for the last change seen where not all buckets were made yet.
 const UNMADE: i64 = -1;
@@ -126,24 +126,25 @@ impl Store {
 
     /// Enters a rollup that is about to be made whole, and gives it a table of these columns; within a transaction.
     ///
-    /// Rows that were made by another definition are deleted. What is written from here on is noted.
+    /// Rows that were made by another definition, or do not fit the columns, are deleted. What is written from here on
+    /// is noted.
     pub fn start_rollup(&mut self, rollup: &Rollup, table: &Table) -> Result<()> {
         let Self { connection, catalog, series, .. } = self;
         let name = rollup.name.as_str();
         let known = catalog.rollups.made.get(name);
         let is_same = known.is_some_and(|known| known.definition == rollup.definition());
-        let has_columns = catalog.get(name).map(|stored| stored.table == *table);
-        if has_columns == Some(false) {
+        let fits = catalog.get(name).map(|stored| fits(&stored.table, table));
+        if fits == Some(false) {
             drop_table(connection, name)?;
             catalog.remove(name);
             series.0.remove(name);
-        } else if has_columns == Some(true) && !is_same {
+        } else if fits == Some(true) && !is_same {
             connection.execute(&format!("DELETE FROM {}", quoted(name, "_rows")), [])?;
         }
-        if has_columns == Some(false) || !is_same {
+        if fits == Some(false) || !is_same {
             forget_dependents(connection, &catalog.rollups, name)?;
-            self.is_changed = true;
         }
+        self.is_changed = true;
         catalog.define(connection, table)?;
         connection.execute(
             "INSERT INTO rollup VALUES (?1, ?2, ?3)
@@ -237,6 +238,18 @@ fn find_series(
     ))?;
     let mut rows = find.query([key.encode()])?;
     Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+}
+
+/// Returns whether the rows of a table stay what they are when it gets the columns of another: more of them, or
+/// doubles for whole numbers.
+fn fits(stored: &Table, wanted: &Table) -> bool {
+    let is_kept = |(stored, wanted): (&Column, &Column)| {
+        let is_wider = (stored.kind, wanted.kind) == (ColumnType::Bigint, ColumnType::Double);
+        stored.name == wanted.name && (stored.kind == wanted.kind || is_wider)
+    };
+    stored.key == wanted.key
+        && stored.values.len() <= wanted.values.len()
+        && stored.values.iter().zip(&wanted.values).all(is_kept)
 }
 
 fn drop_table(connection: &Connection, name: &str) -> Result<()> {

@@ -235,7 +235,9 @@ fn bars_frame(table: &Table, rows: &[(Key, Bar)]) -> Frame {
     let mut values: Vec<Option<ColumnBuilder>> = table.values.iter().map(|_| None).collect();
     let mut column = |name: &str, kind, cell: &dyn Fn(&Bar) -> ValueRef<'static>| {
         let mut builder = ColumnBuilder::new(kind, rows.len());
-        rows.iter().for_each(|(_, bar)| builder.push(cell(bar)));
+        for (_, bar) in rows {
+            builder.push(cell(bar));
+        }
         values[table.value_index(name).unwrap()] = Some(builder);
     };
     let double = |cell: Option<f64>| cell.map_or(ValueRef::Null, ValueRef::Double);
@@ -258,7 +260,9 @@ fn ticks_frame(table: &Table, ticks: &[(usize, i64, u8)]) -> Frame {
     let mut values: Vec<Option<ColumnBuilder>> = table.values.iter().map(|_| None).collect();
     for name in ["price", "size"] {
         let mut builder = ColumnBuilder::new(ColumnType::Double, ticks.len());
-        ticks.iter().for_each(|(_, _, number)| builder.push(ValueRef::Double(f64::from(*number))));
+        for (_, _, number) in ticks {
+            builder.push(ValueRef::Double(f64::from(*number)));
+        }
         values[table.value_index(name).unwrap()] = Some(builder);
     }
     let text = |text: &str| Value::Text(text.into());
