@@ -46,6 +46,11 @@ impl<'r> Plan<'r> {
         columns.push(format!("{bucket} AS ts"));
         let grouped = columns.len();
         let mut aggregates = aggregates(rollup, &source)?;
+        if let Some(one) =
+            aggregates.iter().find(|one| one.name == "ts" || source.key_index(&one.name).is_some())
+        {
+            bail!(Failure::usage(format!("column '{}' is part of the key already", one.name)));
+        }
         keep_order(&mut aggregates, snapshot, rollup, &source);
         columns.extend(
             aggregates.iter().map(|Aggregate { name, sql }| format!("({sql}\n) AS {}", quoted(name))),

@@ -124,15 +124,15 @@ const QUERIES: &[(&str, &str)] = &[
     (
         "bars_1h",
         "SELECT source, symbol, '1h' AS timeframe, time_bucket('1h', ts) AS ts, first(open, ts), max(high), min(low),
-                last(close, ts), sum(volume), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
-                sum(trades), bool_and(final), max(ts), avg(volume), count(*)
+                last(close, ts), sum(volume), last(adj_close, ts), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
+                sum(trades), last(open_interest, ts), bool_and(final), max(ts), avg(volume), count(*)
          FROM bars WHERE timeframe = '1m' GROUP BY source, symbol, time_bucket('1h', ts)",
     ),
     (
         "bars_1mo",
         "SELECT source, symbol, '1mo' AS timeframe, time_bucket('1mo', ts) AS ts, first(open, ts), max(high), min(low),
-                last(close, ts), sum(volume), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
-                sum(trades), bool_and(final)
+                last(close, ts), sum(volume), last(adj_close, ts), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
+                sum(trades), last(open_interest, ts), bool_and(final)
          FROM bars_1h GROUP BY source, symbol, time_bucket('1mo', ts)",
     ),
     (
@@ -148,15 +148,15 @@ const DEFINITIONS: [(&str, &str); 3] = [
     (
         "from = 'bars'\ntimeframe = '1m'\nevery = '1d'\nwhere = \"volume > 2 OR symbol = 'B''C'\"",
         "SELECT source, symbol, '1d' AS timeframe, time_bucket('1d', ts) AS ts, first(open, ts), max(high), min(low),
-                last(close, ts), sum(volume), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
-                sum(trades), bool_and(final)
+                last(close, ts), sum(volume), last(adj_close, ts), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
+                sum(trades), last(open_interest, ts), bool_and(final)
          FROM bars WHERE timeframe = '1m' AND (volume > 2 OR symbol = 'B''C') GROUP BY source, symbol, time_bucket('1d', ts)",
     ),
     (
         "from = 'bars'\ntimeframe = '1m'\nevery = '1d'\nwhere = 'volume > 4'",
         "SELECT source, symbol, '1d' AS timeframe, time_bucket('1d', ts) AS ts, first(open, ts), max(high), min(low),
-                last(close, ts), sum(volume), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
-                sum(trades), bool_and(final)
+                last(close, ts), sum(volume), last(adj_close, ts), sum(vwap * volume) / nullif(sum(volume) FILTER (WHERE vwap IS NOT NULL), 0),
+                sum(trades), last(open_interest, ts), bool_and(final)
          FROM bars WHERE timeframe = '1m' AND (volume > 4) GROUP BY source, symbol, time_bucket('1d', ts)",
     ),
     (
@@ -578,7 +578,7 @@ fn a_rollup_that_cannot_be_made_leaves_the_others() {
         ("from = 'observations'\nevery = '1h'", "no column that a rule is known for"),
         (
             "from = 'bars'\ntimeframe = '1m'\nevery = '1h'\ncolumns = { symbol = 'count(*)' }",
-            "two columns of one name",
+            "column 'symbol' is part of the key already",
         ),
         (
             "from = 'bars'\ntimeframe = '1m'\nevery = '1h'\ncolumns = { x = 'array_agg(close)' }",
@@ -600,6 +600,76 @@ fn a_rollup_that_cannot_be_made_leaves_the_others() {
     rolled.check();
 }
 
+/// Stores a row of a table `q`, whose values are doubles, all 1.
+fn add(store: &mut Store, ts: i64) {
+    let q = store.table("q").unwrap().clone();
+    let mut values = Vec::new();
+    for _ in &q.values {
+        let mut column = ColumnBuilder::new(ColumnType::Double, 1);
+        column.push(ValueRef::Double(1.0));
+        values.push(Some(column));
+    }
+    let keys = vec![SeriesKey([Value::Text("k".into())].into())];
+    let frame = Frame::new(FrameColumns { keys, series: vec![0], ts: vec![ts], seq: None, values });
+    store.begin().unwrap();
+    store.define(&q).unwrap();
+    store.write(&mut Input::new("q", OnConflict::KeepKnown), frame).unwrap();
+    store.commit().unwrap();
+}
+
+#[test]
+fn a_rollup_of_a_source_that_grows_keeps_its_past() {
+    let table = |values: &str| {
+        format!("[table.q]\nkey = ['k text']\nvalues = [{values}]\n[rollup.q_1d]\nfrom = 'q'\nevery = '1d'\n")
+    };
+    let folder = folder();
+    let root = folder.path();
+    declare(root, &table("'close double'"));
+    let mut store = open_store(root).unwrap();
+    add(&mut store, START);
+    make(root);
+    let connection = rusqlite::Connection::open(root.join("barn.db")).unwrap();
+    connection.execute("DELETE FROM q_rows", []).unwrap();
+    declare(root, &table("'open double', 'close double'"));
+    let mut store = open_store(root).unwrap();
+    add(&mut store, START + DAY);
+    let keep_before = [("q".to_owned(), START + DAY)].into();
+    let outcomes = tried(root, &Options { keep_before });
+    assert!(outcome(&outcomes, "q_1d").is_whole);
+    let one = 1.0_f64.to_bits();
+    assert_eq!(
+        query(root, "SELECT ts, close, open FROM q_1d"),
+        [format!("2024-01-28T00:00:00Z|{one}|null"), format!("2024-01-29T00:00:00Z|{one}|{one}")]
+    );
+    assert_eq!(make(root).len(), 0);
+}
+
+#[test]
+fn a_long_history_is_made_in_several_transactions() {
+    const STEPS: i64 = 210_000;
+    let rollup = "[rollup.long]\nfrom = 'bars'\ntimeframe = '1m'\nevery = '5m'\n";
+    let columns = "columns = { n = 'count(*)' }\n";
+    let mut rolled = Rolled::new();
+    declare(rolled.root(), &format!("{rollup}{columns}"));
+    rolled.take(&rows(0, 0..STEPS, 1.5));
+    let same = |rolled: &Rolled| {
+        let rollup = query(rolled.root(), "SELECT symbol, ts, high, volume, n FROM long");
+        let direct =
+            "SELECT symbol, time_bucket('5m', ts), max(high), sum(volume), count(*) FROM bars GROUP BY 1, 2";
+        assert!(rollup == query(rolled.root(), direct));
+        rollup.len() as u64
+    };
+    let outcomes = make(rolled.root());
+    assert_eq!(outcome(&outcomes, "long").written, same(&rolled));
+    // Both ends change, and with them all in between is looked at again.
+    rolled.delete(SYMBOLS[0], 0, STEPS / 2);
+    rolled.take(&rows(0, STEPS - 1..STEPS, 2.5));
+    let outcomes = make(rolled.root());
+    let long = outcome(&outcomes, "long");
+    assert_eq!((long.is_whole, long.deleted, long.written), (false, STEPS.unsigned_abs() / 2, 1));
+    same(&rolled);
+}
+
 #[test]
 fn a_rollup_whose_column_is_gone_keeps_its_rows() {
     let table = |values: &str, rollup: &str| {
@@ -611,19 +681,6 @@ fn a_rollup_whose_column_is_gone_keeps_its_rows() {
     let root = folder.path();
     declare(root, &table("'a double', 'b double'", "columns = { b = 'max(b)' }"));
     let mut store = open_store(root).unwrap();
-    let add = |store: &mut Store, ts: i64| {
-        let q = store.table("q").unwrap().clone();
-        let mut column = ColumnBuilder::new(ColumnType::Double, 1);
-        column.push(ValueRef::Double(1.0));
-        let mut values = vec![Some(column)];
-        values.resize_with(q.values.len(), || None);
-        let keys = vec![SeriesKey([Value::Text("k".into())].into())];
-        let frame = Frame::new(FrameColumns { keys, series: vec![0], ts: vec![ts], seq: None, values });
-        store.begin().unwrap();
-        store.define(&q).unwrap();
-        store.write(&mut Input::new("q", OnConflict::KeepKnown), frame).unwrap();
-        store.commit().unwrap();
-    };
     add(&mut store, START);
     make(root);
     let before = query(root, "SELECT * FROM q_1d");
