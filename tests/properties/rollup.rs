@@ -685,7 +685,7 @@ fn a_rollup_whose_column_is_gone_keeps_its_rows() {
     make(root);
     let before = query(root, "SELECT * FROM q_1d");
     assert_eq!(before.len(), 1);
-    // A column that was never stored is gone with its declaration, even from the catalogue of the store.
+    // A column is gone with its declaration and its place in the catalogue of the store.
     drop(store);
     let connection = rusqlite::Connection::open(root.join("barn.db")).unwrap();
     connection
