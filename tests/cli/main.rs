@@ -27,6 +27,7 @@ mod query;
 mod realdata;
 mod recorded;
 mod replayed;
+mod rollup;
 mod runs;
 mod sample;
 mod source;
