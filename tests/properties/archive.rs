@@ -398,32 +398,12 @@ impl Both {
                 assert_eq!(moved, expected);
                 self.check();
             }
-            Step::Compact => {
-                for (bar, place) in self.model.bars.values_mut() {
-                    if *place == Place::Corrected && bar.is_final {
-                        *place = Place::Archived;
-                    }
-                }
-                for table in [&self.bars, &self.trades] {
-                    archiver(&root, |archiver, watch| archiver.compact(table, watch));
-                    let again = archiver(&root, |archiver, watch| archiver.compact(table, watch));
-                    assert!(again.is_nothing(), "{again:?}");
-                }
-                self.check();
-            }
+            Step::Compact => self.compact(&root),
             Step::Remove { symbol, since, until } => {
                 let is_gone = |key: &Key| key.1 == *symbol && (*since..*until).contains(&key.2);
                 self.remove(&root, is_gone);
             }
-            Step::Expire(before) => {
-                let gone = self.model.bars.keys().filter(|key| key.2 < *before).count();
-                self.model.bars.retain(|key, _| key.2 >= *before);
-                let rows = Dropped { before: Some(time(*before)), ..Dropped::default() };
-                let removal = Removal { rows, ..Removal::default() };
-                let done = archiver(&root, |archiver, watch| archiver.remove(&self.bars, removal, watch));
-                assert_eq!(done.dropped, gone as u64);
-                self.check();
-            }
+            Step::Expire(before) => self.expire(&root, *before),
             Step::Query { symbol, since, until, least } => {
                 let sql = format!(
                     "{BARS} WHERE symbol = '{}' AND ts >= to_timestamp_micros({}) AND ts < to_timestamp_micros({})
@@ -444,6 +424,31 @@ impl Both {
                 self.store = Some(open_store(&root).unwrap());
             }
         }
+    }
+
+    fn compact(&mut self, root: &Path) {
+        for (bar, place) in self.model.bars.values_mut() {
+            if *place == Place::Corrected && bar.is_final {
+                *place = Place::Archived;
+            }
+        }
+        for table in [&self.bars, &self.trades] {
+            archiver(root, |archiver, watch| archiver.compact(table, watch));
+            let again = archiver(root, |archiver, watch| archiver.compact(table, watch));
+            assert!(again.is_nothing(), "{again:?}");
+        }
+        self.check();
+    }
+
+    /// Takes all bars before a step out.
+    fn expire(&mut self, root: &Path, before: i64) {
+        let gone = self.model.bars.keys().filter(|key| key.2 < before).count();
+        self.model.bars.retain(|key, _| key.2 >= before);
+        let rows = Dropped { before: Some(time(before)), ..Dropped::default() };
+        let removal = Removal { rows, ..Removal::default() };
+        let done = archiver(root, |archiver, watch| archiver.remove(&self.bars, removal, watch));
+        assert_eq!(done.dropped, gone as u64);
+        self.check();
     }
 
     /// Takes bars out, wherever they are.

@@ -10,7 +10,7 @@ use crate::archive::{Dataset, Dropped, Removal, Rewritten};
 use crate::commands::tables::watch;
 use crate::decode::moment;
 use crate::error::Failure;
-use crate::model::time::{format_timestamp, now};
+use crate::model::time::{MICROS_PER_DAY, format_timestamp, now};
 use crate::model::{Table, Value};
 use crate::store::{ArchiveFile, Retention, Snapshot, State, read_retention};
 use crate::ui::figures;
@@ -191,5 +191,7 @@ pub(super) fn cutoff(rules: &[&Retention], timeframe: Option<&str>) -> Result<Op
         Failure::usage(format!("cannot keep rows of table '{}' for '{}'", rule.table, rule.keep))
             .hint("a number and a unit, such as 90d, 6mo or 2y")
     })?;
-    Ok(Some(before))
+    // A rule in days is about days: a second run on the same day has nothing to do.
+    let is_of_days = now().saturating_sub(before) >= 2 * MICROS_PER_DAY;
+    Ok(Some(if is_of_days { before - before.rem_euclid(MICROS_PER_DAY) } else { before }))
 }

@@ -131,7 +131,9 @@ impl Report {
         (self.bytes_after, self.files_after) = size(&self.root)?;
         let is_changed = self.steps.iter().any(|step| !step.done.is_empty());
         let took = figures::duration(elapsed);
+        let problems: usize = self.steps.iter().map(|step| step.problems.len()).sum();
         context.ui.summary(&match (is_changed, self.dry_run) {
+            (false, _) if problems > 0 => format!("nothing was changed ({took})"),
             (false, _) => format!("nothing to optimize ({took})"),
             (true, true) => format!("nothing was changed ({took})"),
             (true, false) => format!(
@@ -156,7 +158,6 @@ impl Report {
             figures.bytes_out += self.bytes_after;
         });
         context.report(&self)?;
-        let problems: usize = self.steps.iter().map(|step| step.problems.len()).sum();
         if problems > 0 {
             return Err(Failure::new(format!(
                 "cannot call store '{}' sound: {} above",

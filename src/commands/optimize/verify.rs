@@ -34,6 +34,11 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
     report.problems.extend(findings.into_iter().map(|finding| format!("'barn.db': {finding}")));
     let files = snapshot.files(None)?;
     let damaged = damaged(work, &snapshot, &files)?;
+    let sound: Vec<&Table> = work
+        .tables
+        .iter()
+        .filter(|table| !damaged.iter().any(|(file, _)| file.table == table.name))
+        .collect();
     let mut repairs = Vec::new();
     for (file, why) in damaged {
         let claims = claims(&snapshot, file)?;
@@ -53,7 +58,7 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         }
     }
     if work.args.how.full {
-        report.problems.extend(against_the_ledger(work, &snapshot)?);
+        report.problems.extend(against_the_ledger(&sound, &snapshot)?);
     }
     drop(snapshot);
     for (file, claims) in repairs {
@@ -184,9 +189,9 @@ fn repair(
 }
 
 /// Returns the series of which the ledger claims rows that are not there.
-fn against_the_ledger(work: &Work<'_>, snapshot: &Arc<Snapshot>) -> Result<Vec<String>> {
+fn against_the_ledger(tables: &[&Table], snapshot: &Arc<Snapshot>) -> Result<Vec<String>> {
     let mut problems = Vec::new();
-    for table in &work.tables {
+    for table in tables {
         let mut claimed: BTreeMap<[String; 3], BTreeMap<String, u64>> = BTreeMap::new();
         for (key, coverage) in snapshot.coverages(Some(&table.name))? {
             if coverage.state == State::Have {

@@ -38,11 +38,12 @@ fn a_reader_that_stays_is_not_waited_for() {
     sandbox.barn(["delete", "bars", "--where", "symbol > 'SYM010'", "--yes"]).ok();
     let started = std::time::Instant::now();
     let done = try_optimize(&sandbox, NOW, "").ok();
-    done.says(&["note: vacuum: somebody else uses the database"]);
+    done.says(&["note: checkpoint: a reader still needs the journal"]);
     assert!(started.elapsed() < Duration::from_secs(15));
     assert_eq!(count("SELECT count(*) FROM bars_rows"), 80_000);
     drop(reader);
-    optimize(&sandbox, "").says(&["vacuum: 'barn.db': "]);
+    optimize(&sandbox, "");
+    assert!(fs::metadata(sandbox.path("barn/barn.db")).unwrap().len() < 2_000_000);
 }
 
 #[test]
@@ -65,8 +66,8 @@ fn steps_are_chosen_by_name() {
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", minute_bars(2, 100));
     sandbox.store("bars a.csv --set timeframe=1m");
-    for minute in [30, 60] {
-        moved(&sandbox, &format!("--before {}", 1_704_067_200 + minute * 60));
+    for time in ["00:30", "01:00"] {
+        moved(&sandbox, &format!("--before 2024-01-01T{time}:00Z"));
     }
     optimize(&sandbox, "--skip compact").says(&["nothing to optimize"]);
     try_optimize(&sandbox, NOW, "--only compact --skip compact").fails(2);
