@@ -15,7 +15,7 @@ use crate::commands::tables::threads;
 use crate::engine::{Engine, Options};
 use crate::error::{Failure, Kind};
 use crate::model::time::format_timestamp;
-use crate::model::{Table, Value};
+use crate::model::{Span, Table, Value};
 use crate::source;
 use crate::store::{ArchiveFile, Checked, Coverage, LedgerKey, Snapshot, State, Store};
 use crate::ui::figures;
@@ -159,7 +159,10 @@ fn repair(
     file: &ArchiveFile,
     claims: &[(LedgerKey, Coverage)],
 ) -> Result<()> {
-    let ranges: Vec<_> = claims.iter().map(|(key, coverage)| (key.clone(), coverage.span)).collect();
+    let end = file.ts_max.saturating_add(1);
+    let inside = |span: Span| Span::new(span.start.max(file.ts_min), span.stop.min(end));
+    let ranges = claims.iter().filter_map(|(key, coverage)| Some((key.clone(), inside(coverage.span)?)));
+    let ranges = ranges.collect();
     work.archive(|archiver| archiver.set_aside(file, ranges))?;
     let mut asked: BTreeMap<(String, String, String), Vec<String>> = BTreeMap::new();
     for (key, _) in claims {
@@ -173,7 +176,7 @@ fn repair(
             timeframe,
             symbols,
             since: format_timestamp(file.ts_min),
-            until: format_timestamp(file.ts_max.saturating_add(1)),
+            until: format_timestamp(end),
         };
         match fetch::again(work.context, again) {
             Ok(None) => report.done.push(format!(
