@@ -1,9 +1,6 @@
 //! A command line as a record keeps it: without secrets, and without what does not change the work.
 
 use std::ffi::OsString;
-use std::sync::LazyLock;
-
-use regex::{Captures, Regex};
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
@@ -89,10 +86,9 @@ fn cut(mut text: String) -> String {
 }
 
 /// Returns a text without the secrets of URLs, and of `NAME=VALUE` where the name says that it is one.
+///
+/// By hand and not by patterns, as to make them takes longer than all else that a record needs.
 pub(super) fn hide(text: &str) -> String {
-    static USER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"://[^/\s@'?#]*@").ok());
-    static PARAMETER: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r#"([?&#;])([^=&?\s]+)=([^&#\s'"]*)"#).ok());
     let pair = text.rsplit_once("--set=").map_or(("", text), |(_, pair)| ("--set=", pair));
     if let (flag, Some((name, _))) = (pair.0, pair.1.split_once('='))
         && is_name(name)
@@ -100,18 +96,46 @@ pub(super) fn hide(text: &str) -> String {
     {
         return format!("{flag}{name}={HIDDEN}");
     }
-    let mut text = text.to_owned();
-    if let Some(user) = &*USER {
-        text = user.replace_all(&text, format!("://{HIDDEN}@")).into_owned();
+    hide_parameters(&hide_users(text))
+}
+
+fn ends_word(c: char) -> bool {
+    c.is_whitespace() || "'\"".contains(c)
+}
+
+/// Hides what stands before the host of a URL.
+fn hide_users(text: &str) -> String {
+    let (mut hidden, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("://") {
+        let (before, behind) = rest.split_at(at + 3);
+        hidden.push_str(before);
+        let end = behind.find(|c| ends_word(c) || "/?#".contains(c)).unwrap_or(behind.len());
+        let user = behind[..end].rfind('@');
+        hidden.push_str(user.map_or("", |_| HIDDEN));
+        rest = &behind[user.unwrap_or(0)..];
     }
-    if let Some(parameter) = &*PARAMETER {
-        let replaced = parameter.replace_all(&text, |found: &Captures<'_>| {
-            let value = if is_secret(&found[2]) { HIDDEN } else { &found[3] };
-            format!("{}{}={value}", &found[1], &found[2])
-        });
-        text = replaced.into_owned();
+    hidden + rest
+}
+
+/// Hides the values of the parameters of a URL whose names say that they are secrets.
+fn hide_parameters(text: &str) -> String {
+    let is_mark = |c: char| "?&#;".contains(c);
+    let (mut hidden, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(is_mark) {
+        let (before, behind) = rest.split_at(at + 1);
+        hidden.push_str(before);
+        rest = behind;
+        let end = behind.find(|c| c == '=' || ends_word(c) || is_mark(c)).unwrap_or(behind.len());
+        let (name, value) = behind.split_at(end);
+        if value.starts_with('=') && is_secret(name) {
+            hidden += name;
+            hidden += "=";
+            hidden += HIDDEN;
+            let length = value.find(|c| ends_word(c) || "&#".contains(c)).unwrap_or(value.len());
+            rest = &value[length..];
+        }
     }
-    text
+    hidden + rest
 }
 
 fn is_name(name: &str) -> bool {
@@ -141,6 +165,8 @@ mod tests {
             ("exchange=nyse", "exchange=nyse"),
             ("https://me:Canary@host/a?b=1", "https://***@host/a?b=1"),
             ("http://host/a?symbol=B&apiKey=Canary&c=2", "http://host/a?symbol=B&apiKey=***&c=2"),
+            ("cannot ask 'https://h/?a&token=Canary' of", "cannot ask 'https://h/?a&token=***' of"),
+            ("a://b://c@d?key", "a://b://***@d?key"),
             ("SELECT a FROM b WHERE key=5", "SELECT a FROM b WHERE key=5"),
             ("--key=symbol", "--key=symbol"),
         ];
