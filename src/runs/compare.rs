@@ -102,8 +102,8 @@ pub struct Change {
     pub verdict: Option<Verdict>,
 }
 
-/// Compares two groups of runs of a command figure by figure. `others` are runs of the same kind, whose spread is
-/// the noise where a group is too small to have one.
+/// Compares two groups of runs of a command figure by figure. `others` are all runs that succeeded: the spread of
+/// those like a run is the noise where its group is too small to have one.
 pub fn compare(before: &[&Run], after: &[&Run], others: &[&Run]) -> Vec<Change> {
     let change = |metric: Metric| {
         let spread = |runs: &[&Run]| Spread::of(runs.iter().filter_map(|run| metric.of(run)).collect());
@@ -116,9 +116,13 @@ pub fn compare(before: &[&Run], after: &[&Run], others: &[&Run]) -> Vec<Change> 
             && left.median.abs() > 0.0
         {
             percent = Some((right.median - left.median) * 100.0 / left.median);
-            let of_others = || spread(others).filter(|_| others.len() >= FEWEST).map(|others| others.noise);
             let noise = |own: Spread, runs: &[&Run]| {
-                if runs.len() >= FEWEST { Some(own.noise) } else { of_others() }
+                if runs.len() >= FEWEST {
+                    return Some(own.noise);
+                }
+                let like = others.iter().copied().filter(|other| runs.iter().any(|run| is_like(other, run)));
+                let like: Vec<&Run> = like.collect();
+                spread(&like).filter(|_| like.len() >= FEWEST).map(|others| others.noise)
             };
             let both = noise(left, before).zip(noise(right, after));
             noise_percent = both
@@ -134,16 +138,22 @@ pub fn compare(before: &[&Run], after: &[&Run], others: &[&Run]) -> Vec<Change> 
     Metric::ALL.into_iter().filter_map(change).collect()
 }
 
+/// Returns whether a run says how far another may be off by chance: an earlier one of the same work and group. A later
+/// one may be of another time, with which it is to be compared.
+fn is_like(other: &Run, run: &Run) -> bool {
+    other.id < run.id && (&other.kind, &other.label, &other.host) == (&run.kind, &run.label, &run.host)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn runs(walls: &[u64]) -> Vec<Run> {
-        walls.iter().map(|wall| Run { wall_micros: wall * 1_000, ..Run::default() }).collect()
+    fn runs(id: i64, walls: &[u64]) -> Vec<Run> {
+        walls.iter().map(|wall| Run { id, wall_micros: wall * 1_000, ..Run::default() }).collect()
     }
 
     fn wall(before: &[u64], after: &[u64], others: &[u64]) -> Change {
-        let (before, after, others) = (runs(before), runs(after), runs(others));
+        let (before, after, others) = (runs(2, before), runs(3, after), runs(1, others));
         let all = |runs: &'static [Run]| runs.iter().collect::<Vec<_>>();
         // Leaked, so that the references live as long as the comparison.
         let changes = compare(&all(before.leak()), &all(after.leak()), &all(others.leak()));

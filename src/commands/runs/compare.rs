@@ -17,7 +17,7 @@ use crate::ui::output::{Format, Listing};
 /// Compare two runs, or two groups of them with a label
 ///
 /// Groups are compared by their medians, command by command. The noise is how far such a figure may be off by chance:
-/// the scaled median distance from the median of a group, or of other runs with the same command line.
+/// the scaled median distance from the median of a group, or of earlier runs with the same command line.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   barn runs compare 12 15
@@ -52,6 +52,7 @@ pub(super) fn run(context: &Context, runs: &Runs, args: &CompareArgs) -> Result<
     }
     tell_machines(context, &before, &after);
     let known = all(runs)?;
+    let others: Vec<&Run> = known.iter().filter(|run| run.exit_code == 0).collect();
     let format = args.format.unwrap_or_else(query::default_format);
     let is_for_people = matches!(format, Format::Table | Format::Markdown);
     let mut listing = listing(is_for_people);
@@ -62,7 +63,6 @@ pub(super) fn run(context: &Context, runs: &Runs, args: &CompareArgs) -> Result<
         };
         let before: Vec<&Run> = of(&before).into_iter().map(|at| &before[at]).collect();
         let after: Vec<&Run> = of(&after).into_iter().map(|at| &after[at]).collect();
-        let others = others(&known, &before, &after);
         for change in compare(&before, &after, &others) {
             is_noise_known &= change.percent.is_none() || change.noise_percent.is_some();
             listing.push(row(command, &change, is_for_people));
@@ -70,7 +70,7 @@ pub(super) fn run(context: &Context, runs: &Runs, args: &CompareArgs) -> Result<
     }
     info::print(context, &listing, format)?;
     if !is_noise_known {
-        context.ui.note("the noise is not known: there are fewer than 3 runs like these");
+        context.ui.note("the noise is not known: there are fewer than 3 earlier runs like these");
     }
     Ok(None)
 }
@@ -88,18 +88,6 @@ fn group(runs: &Runs, name: &str) -> Result<Vec<Run>> {
         );
     }
     Ok(group)
-}
-
-/// Returns the successful runs of the same kind and machine, whose spread is the noise of a single one.
-fn others<'r>(known: &'r [Run], before: &[&Run], after: &[&Run]) -> Vec<&'r Run> {
-    let is_like = |other: &Run, run: &Run| (&other.kind, &other.host) == (&run.kind, &run.host);
-    let is_other = |other: &&Run| {
-        let mut compared = before.iter().chain(after);
-        other.exit_code == 0
-            && compared.clone().all(|run| run.id != other.id)
-            && compared.any(|run| is_like(other, run))
-    };
-    known.iter().filter(is_other).collect()
 }
 
 /// Says where the runs are not of one machine.
