@@ -20,6 +20,7 @@ mod lookup;
 mod merged;
 mod narrow;
 mod plan;
+mod removal;
 mod rewrite;
 mod rows;
 mod survey;
@@ -37,7 +38,8 @@ pub use layout::{Dataset, FOLDER};
 pub use lookup::open_store;
 pub use merged::Dropped;
 pub use narrow::{Choice, Physical};
-pub use rewrite::{DryRun, REWRITE_POINTS, Removal, Rewritten};
+pub use removal::Removal;
+pub use rewrite::{DryRun, REWRITE_POINTS, Rewritten};
 
 use crate::error::{Failure, Kind};
 

@@ -4,22 +4,22 @@
 //! the new files stand in the manifest for the old ones. These stay on the disk for an hour, because queries that
 //! began before still read them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use anyhow::Result;
 
 use super::compact::{self, Cluster};
 use super::compress::{Archiver, current, threads};
 use super::dataset::{Prepared, Work};
-use super::layout::Dataset;
-use super::merged::{Corrected, Dropped, Merged, read_corrected};
+use super::merged::{Corrected, Merged, read_corrected};
 use super::narrow::Choice;
+use super::removal::{Removal, extents, leaving, ledger, may_lose};
 use super::rows::Source as _;
 use super::survey::survey;
 use super::{Watch, layout};
 use crate::fs::{self, fault};
-use crate::model::{SeriesKey, Span, Table, Value};
-use crate::store::{ArchiveFile, Leaving, LedgerKey, Replacement, SeriesEntry, Snapshot, State};
+use crate::model::{Span, Table};
+use crate::store::{ArchiveFile, Leaving, LedgerKey, Replacement, Snapshot};
 
 /// The names of the points at which tests end the process while files are written anew, in their order.
 pub const REWRITE_POINTS: &[&str] = &[
@@ -67,17 +67,6 @@ impl Rewritten {
         self.corrections += other.corrections;
         self.dropped += other.dropped;
     }
-}
-
-/// Rows of a table that are to go.
-#[derive(Debug, Default)]
-pub struct Removal {
-    /// The folders of the only dataset they are of; `None` for all.
-    pub dataset: Option<String>,
-    /// Which rows.
-    pub rows: Dropped,
-    /// What the ledger says of the time they were in from then on: `None` for nothing, so that it is asked again.
-    pub state: Option<State>,
 }
 
 /// What comes in the place of a cluster.
@@ -317,85 +306,4 @@ pub enum DryRun {
     Yes,
     /// It is done.
     No,
-}
-
-/// Returns the first and last time of the rows that are named, by the folders of their datasets.
-fn extents(snapshot: &Snapshot, table: &Table, dropped: &Dropped) -> Result<BTreeMap<String, (i64, i64)>> {
-    let mut extents: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-    for (key, (first, last)) in named(snapshot, table, dropped)? {
-        let extent = extents.entry(Dataset::of(table, &key).folder(table)).or_insert((first, last));
-        *extent = (extent.0.min(first), extent.1.max(last));
-    }
-    Ok(extents)
-}
-
-/// Returns the series that have named rows, with the first and last time of these.
-fn named(snapshot: &Snapshot, table: &Table, dropped: &Dropped) -> Result<Vec<(SeriesKey, (i64, i64))>> {
-    if dropped.keys.is_empty() {
-        return Ok(Vec::new());
-    }
-    let ends = |entry: SeriesEntry| {
-        let keys = dropped.keys.get(&entry.id)?;
-        Some((entry.key, (keys.first()?.0, keys.last()?.0)))
-    };
-    Ok(snapshot.series(&table.name)?.into_iter().filter_map(ends).collect())
-}
-
-/// Returns whether a file may have rows that go.
-fn may_lose(file: &ArchiveFile, dropped: &Dropped, extents: &BTreeMap<String, (i64, i64)>) -> bool {
-    let is_old = dropped.before.is_some_and(|before| file.ts_min < before);
-    let overlaps = |(first, last): &(i64, i64)| file.ts_min <= *last && *first <= file.ts_max;
-    is_old || extents.get(&file.dataset).is_some_and(overlaps)
-}
-
-/// Returns which rows leave the database.
-fn leaving<'r>(snapshot: &Snapshot, table: &Table, removal: &'r Removal) -> Result<Leaving<'r>> {
-    let Some(before) = removal.rows.before else { return Ok(Leaving::Keys(&removal.rows.keys)) };
-    let is_inside = |entry: &SeriesEntry| {
-        let dataset = Dataset::of(table, &entry.key).folder(table);
-        removal.dataset.as_ref().is_none_or(|wanted| dataset == *wanted)
-    };
-    let series = snapshot.series(&table.name)?.into_iter().filter(is_inside).map(|entry| entry.id);
-    Ok(Leaving::Before { series: series.collect(), before })
-}
-
-/// Returns the ranges of the ledger in which rows go.
-fn ledger(snapshot: &Snapshot, table: &Table, removal: &Removal) -> Result<Vec<(LedgerKey, Span)>> {
-    let mut ranges = Vec::new();
-    let named = named(snapshot, table, &removal.rows)?;
-    let text = |key: &SeriesKey, name: &str| match table.key_index(name).map(|at| &key.0[at]) {
-        Some(Value::Text(text)) => text.to_string(),
-        _ => String::new(),
-    };
-    let named: BTreeMap<_, _> = named
-        .iter()
-        .map(|(key, extent)| (["source", "symbol", "timeframe"].map(|name| text(key, name)), *extent))
-        .collect();
-    for (key, coverage) in snapshot.coverages(Some(&table.name))? {
-        let span = match removal.rows.before {
-            Some(before) if removal.dataset.as_ref().is_none_or(|dataset| is_of(table, dataset, &key)) => {
-                Span::new(coverage.span.start, coverage.span.stop.min(before))
-            }
-            Some(_) => None,
-            None => {
-                let name = [&key.source, &key.symbol, &key.timeframe].map(String::clone);
-                named.get(&name).and_then(|(first, last)| {
-                    let (start, stop) = (coverage.span.start, coverage.span.stop);
-                    Span::new(start.max(*first), stop.min(last.saturating_add(1)))
-                })
-            }
-        };
-        ranges.extend(span.map(|span| (key, span)));
-    }
-    Ok(ranges)
-}
-
-/// Returns whether an entry of the ledger is about a dataset.
-fn is_of(table: &Table, dataset: &str, key: &LedgerKey) -> bool {
-    let Ok(dataset) = Dataset::parse(table, dataset) else { return false };
-    dataset.values.iter().all(|(at, value)| match table.key[*at].name.as_str() {
-        "source" => *value == key.source,
-        "timeframe" => *value == key.timeframe,
-        _ => true,
-    })
 }

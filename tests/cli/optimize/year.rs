@@ -215,7 +215,10 @@ impl Year {
         let is_weekly = number % 7 == 6 || number + 1 == self.scale.nights;
         let more = match number {
             0 => format!("--since {since}"),
-            _ if is_weekly => format!("--refresh --since -{REFRESH}d"),
+            // From midnight: what lies between it and the hour of cron would be asked and not kept.
+            _ if is_weekly => {
+                format!("--refresh --since {}", at(night(number) - CRON - REFRESH * DAY))
+            }
             _ => String::new(),
         };
         self.stage.fetch(&format!("@daily.txt -t 1d {more}")).ok();
