@@ -22,6 +22,9 @@ _barn() {
             barn,compress)
                 cmd="barn__subcmd__compress"
                 ;;
+            barn,delete)
+                cmd="barn__subcmd__delete"
+                ;;
             barn,demo)
                 cmd="barn__subcmd__demo"
                 ;;
@@ -31,14 +34,35 @@ _barn() {
             barn,info)
                 cmd="barn__subcmd__info"
                 ;;
+            barn,optimize)
+                cmd="barn__subcmd__optimize"
+                ;;
             barn,query)
                 cmd="barn__subcmd__query"
+                ;;
+            barn,runs)
+                cmd="barn__subcmd__runs"
                 ;;
             barn,source)
                 cmd="barn__subcmd__source"
                 ;;
             barn,store)
                 cmd="barn__subcmd__store"
+                ;;
+            barn__subcmd__runs,check)
+                cmd="barn__subcmd__runs__subcmd__check"
+                ;;
+            barn__subcmd__runs,compare)
+                cmd="barn__subcmd__runs__subcmd__compare"
+                ;;
+            barn__subcmd__runs,export)
+                cmd="barn__subcmd__runs__subcmd__export"
+                ;;
+            barn__subcmd__runs,list)
+                cmd="barn__subcmd__runs__subcmd__list"
+                ;;
+            barn__subcmd__runs,show)
+                cmd="barn__subcmd__runs__subcmd__show"
                 ;;
             barn__subcmd__source,check)
                 cmd="barn__subcmd__source__subcmd__check"
@@ -62,7 +86,7 @@ _barn() {
 
     case "${cmd}" in
         barn)
-            opts="-q -v -h -V --store --quiet --verbose --color --report --timing --help --version demo fetch source store compress query info completions"
+            opts="-q -v -h -V --store --quiet --verbose --color --report --timing --label --help --version demo fetch source store compress query optimize delete info runs completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -80,6 +104,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -88,7 +116,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__completions)
-            opts="-q -v -h --store --quiet --verbose --color --report --timing --help bash zsh fish powershell elvish man"
+            opts="-q -v -h --store --quiet --verbose --color --report --timing --label --help bash zsh fish powershell elvish man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -106,6 +134,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -114,7 +146,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__compress)
-            opts="-d -o -f -q -v -h --table --older-than --before --all --dry-run --smallest --level --decompress --codec --output --force --store --quiet --verbose --color --report --timing --help"
+            opts="-d -o -f -q -v -h --table --older-than --before --all --dry-run --smallest --level --decompress --codec --output --force --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -160,6 +192,44 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__delete)
+            opts="-q -v -h --where --yes --dry-run --store --quiet --verbose --color --report --timing --label --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --where)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -168,7 +238,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__demo)
-            opts="-q -v -h --store --quiet --verbose --color --report --timing --help"
+            opts="-q -v -h --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -186,6 +256,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -194,7 +268,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__fetch)
-            opts="-t -q -v -h --interval --timeframe --since --until --table --set --retry-failed --refresh --offline --jobs --dry-run --every --wait-lock --skip-if-running --record --replay --store --quiet --verbose --color --report --timing --help"
+            opts="-t -q -v -h --interval --timeframe --since --until --table --set --retry-failed --refresh --offline --jobs --dry-run --every --wait-lock --skip-if-running --record --replay --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -260,6 +334,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -268,7 +346,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__info)
-            opts="-q -v -h --format --store --quiet --verbose --color --report --timing --help"
+            opts="-q -v -h --format --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -290,6 +368,56 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__optimize)
+            opts="-q -v -h --table --only --skip --full --repair --apply --match --yes --dry-run --store --quiet --verbose --color --report --timing --label --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --table)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --only)
+                    COMPREPLY=($(compgen -W "verify rollups retention compact indexes stats cache vacuum checkpoint" -- "${cur}"))
+                    return 0
+                    ;;
+                --skip)
+                    COMPREPLY=($(compgen -W "verify rollups retention compact indexes stats cache vacuum checkpoint" -- "${cur}"))
+                    return 0
+                    ;;
+                --match)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -298,7 +426,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__query)
-            opts="-o -f -q -v -h --file --with --explain --memory --no-cache --format --output --force --store --quiet --verbose --color --report --timing --help"
+            opts="-o -f -q -v -h --file --with --explain --memory --no-cache --format --output --force --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -340,6 +468,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -347,8 +479,8 @@ _barn() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        barn__subcmd__source)
-            opts="-q -v -h --store --quiet --verbose --color --report --timing --help list show check test new"
+        barn__subcmd__runs)
+            opts="-q -v -h --store --quiet --verbose --color --report --timing --label --help list show compare check export"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +498,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -373,13 +509,17 @@ _barn() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        barn__subcmd__source__subcmd__check)
-            opts="-q -v -h --store --quiet --verbose --color --report --timing --help"
+        barn__subcmd__runs__subcmd__check)
+            opts="-q -v -h --last --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --last)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -392,6 +532,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -399,8 +543,8 @@ _barn() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        barn__subcmd__source__subcmd__list)
-            opts="-q -v -h --format --store --quiet --verbose --color --report --timing --help"
+        barn__subcmd__runs__subcmd__compare)
+            opts="-q -v -h --format --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -422,6 +566,222 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__runs__subcmd__export)
+            opts="-o -f -q -v -h --format --output --force --store --quiet --verbose --color --report --timing --label --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "prometheus json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__runs__subcmd__list)
+            opts="-q -v -h --slow --command --limit --format --store --quiet --verbose --color --report --timing --label --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --command)
+                    COMPREPLY=($(compgen -W "fetch store compress optimize delete query" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table csv tsv json ndjson parquet arrow markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__runs__subcmd__show)
+            opts="-q -v -h --format --store --quiet --verbose --color --report --timing --label --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__source)
+            opts="-q -v -h --store --quiet --verbose --color --report --timing --label --help list show check test new"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__source__subcmd__check)
+            opts="-q -v -h --store --quiet --verbose --color --report --timing --label --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        barn__subcmd__source__subcmd__list)
+            opts="-q -v -h --format --store --quiet --verbose --color --report --timing --label --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table csv tsv json ndjson parquet arrow markdown" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -430,7 +790,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__source__subcmd__new)
-            opts="-o -q -v -h --from --table --output --force --store --quiet --verbose --color --report --timing --help"
+            opts="-o -q -v -h --from --table --output --force --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -464,6 +824,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -472,7 +836,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__source__subcmd__show)
-            opts="-q -v -h --store --quiet --verbose --color --report --timing --help"
+            opts="-q -v -h --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -490,6 +854,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -498,7 +866,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__source__subcmd__test)
-            opts="-t -q -v -h --fixture --table --interval --timeframe --symbol --set --format --store --quiet --verbose --color --report --timing --help"
+            opts="-t -q -v -h --fixture --table --interval --timeframe --symbol --set --format --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -548,6 +916,10 @@ _barn() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -556,7 +928,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__store)
-            opts="-q -v -h --format --root --as --columns --time-format --tz --map --set --symbol-from-name --add-columns --key --time --on-conflict --max-bad --transaction-rows --dry-run --store --quiet --verbose --color --report --timing --help"
+            opts="-q -v -h --format --root --as --columns --time-format --tz --map --set --symbol-from-name --add-columns --key --time --on-conflict --max-bad --transaction-rows --dry-run --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -623,6 +995,10 @@ _barn() {
                     return 0
                     ;;
                 --report)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -9,7 +9,7 @@ use super::line::{Line, hide};
 use super::record::{Figures, Latency, Run};
 use super::usage::{self, Usage};
 use crate::fs;
-use crate::model::time::now;
+use crate::model::time::{now, wall_clock};
 
 /// The longest latency that is told from longer ones: an hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;
@@ -21,14 +21,15 @@ const DIGITS: u8 = 3;
 #[derive(Clone, Copy)]
 struct Start {
     instant: Instant,
-    at: i64,
+    /// By the machine's clock: the one that barn sees is set when a command first asks for it.
+    clock: i64,
     usage: Usage,
     writing: Duration,
 }
 
 impl Start {
     fn now() -> Self {
-        Self { instant: Instant::now(), at: now(), usage: Usage::now(), writing: fs::write_time() }
+        Self { instant: Instant::now(), clock: wall_clock(), usage: Usage::now(), writing: fs::write_time() }
     }
 }
 
@@ -146,7 +147,7 @@ impl Metrics {
             host: usage::host(),
             cores: usage::cores(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: start.at,
+            started: start.clock.saturating_add(now().saturating_sub(wall_clock())),
             exit_code: ending.exit_code,
             error: ending.error.map(|error| hide(&error)),
             wall_micros: micros(wall),

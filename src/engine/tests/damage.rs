@@ -66,7 +66,7 @@ fn a_flipped_byte_is_found_in_what_is_read_and_only_there() {
     ] {
         let text = complain(&engine, sql);
         assert!(text.contains(NAMED) && text.contains("is not the one that was written"), "{sql}: {text}");
-        assert!(text.contains("hint: `barn info archive`"), "{sql}: {text}");
+        assert!(text.contains("hint: `barn optimize --only verify --full`"), "{sql}: {text}");
     }
     assert_eq!(
         rows(&engine, "SELECT count(high) FROM bars WHERE symbol = 'BBB' AND ts >= '2100-01-01'"),
