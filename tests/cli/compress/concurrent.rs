@@ -7,24 +7,24 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::archived::{
-    BARS, TRADES, assert_same, assert_tidy, compress, corrections, has_staged, hot, moved, rows,
+    BARS, TRADES, assert_same, assert_tidy, compress, corrections, has_staged, hot, manifest, moved, rows,
 };
 use crate::fetch::{DAY, Stage, at, expected};
 use crate::harness::{Counts, Sandbox};
 use crate::market::{NOW, Shape};
 use crate::sample::minute_bars;
 
-/// A compress that stands still between its snapshot and its publication.
-struct Paused<'s> {
+/// A command on the archive that stands still between its snapshot and its publication.
+pub(crate) struct Paused<'s> {
     sandbox: &'s Sandbox,
     child: Child,
 }
 
 impl<'s> Paused<'s> {
-    /// Starts one and stops it as soon as it writes a file.
-    fn start(sandbox: &'s Sandbox, table: &str) -> Self {
-        let before = hot(sandbox, table);
-        let child = sandbox.barn_command(["compress", "--all"]).spawn().unwrap();
+    /// Starts `barn` with these arguments and stops it as soon as it writes a file.
+    pub(crate) fn start(sandbox: &'s Sandbox, arguments: &[&str]) -> Self {
+        let before = manifest(sandbox);
+        let child = sandbox.barn_command(arguments).spawn().unwrap();
         let paused = Self { sandbox, child };
         let deadline = Instant::now() + Duration::from_secs(20);
         while !has_staged(sandbox) {
@@ -33,7 +33,7 @@ impl<'s> Paused<'s> {
         }
         paused.signal("STOP");
         assert!(has_staged(sandbox), "it was too fast to be stopped");
-        assert_eq!(hot(sandbox, table), before, "it was too fast to be stopped");
+        assert_eq!(manifest(sandbox), before, "it was too fast to be stopped");
         paused
     }
 
@@ -42,9 +42,9 @@ impl<'s> Paused<'s> {
     }
 
     /// Lets it go on to its end.
-    fn go_on(mut self) -> Option<i32> {
+    pub(crate) fn go_on(mut self) -> Option<i32> {
         self.signal("CONT");
-        self.sandbox.wait(&mut self.child, "barn compress --all")
+        self.sandbox.wait(&mut self.child, "barn on the archive")
     }
 }
 
@@ -62,7 +62,7 @@ fn what_is_written_between_the_snapshot_and_the_publication_is_kept() {
         );
         folder.store("bars a.csv --set timeframe=1m");
     }
-    let paused = Paused::start(&sandbox, "bars");
+    let paused = Paused::start(&sandbox, &["compress", "--all"]);
     for folder in [&sandbox, &whole] {
         let stored = folder.store("bars b.csv --set timeframe=1m");
         assert_eq!((stored.updated, stored.unchanged, stored.inserted), (2, 1, 4));
@@ -92,7 +92,7 @@ fn ticks_that_come_between_the_snapshot_and_the_publication_are_kept() {
         folder.write("b.csv", "ts,price,size\n5,0,1\n5,0,1\n5,0,1\n5,0,1\n6,7,1\n700000,1,1\n");
         folder.store("trades a.csv --set symbol=A");
     }
-    let paused = Paused::start(&sandbox, "trades");
+    let paused = Paused::start(&sandbox, &["compress", "--all"]);
     let stored = [&sandbox, &whole].map(|folder| folder.store("trades b.csv --set symbol=A"));
     assert_eq!(stored[0], stored[1]);
     assert_eq!(paused.go_on(), Some(0));
@@ -111,7 +111,7 @@ fn a_column_that_widens_meanwhile_ends_the_run_and_the_next_one_goes_on() {
     let lines: String = (0..60_000).map(|at| format!("{at},A,{}\n", at * 7 % 1_000)).collect();
     sandbox.write("a.csv", format!("ts,place,count\n{lines}"));
     sandbox.store("visits a.csv --key place --time ts");
-    let paused = Paused::start(&sandbox, "visits");
+    let paused = Paused::start(&sandbox, &["compress", "--all"]);
     sandbox.write("b.csv", "ts,place,count\n70000,A,0.5\n");
     assert_eq!(sandbox.store("visits b.csv --add-columns"), Counts::new_rows(1));
     let sql = "SELECT * FROM visits ORDER BY place, ts";
@@ -130,7 +130,7 @@ fn a_table_that_gets_columns_before_its_turn_is_archived_with_them() {
     sandbox.store("bars a.csv --set timeframe=1m");
     sandbox.write("b.csv", "ts,place,count\n1,A,1\n2,A,2\n");
     sandbox.store("visits b.csv --key place --time ts");
-    let paused = Paused::start(&sandbox, "bars");
+    let paused = Paused::start(&sandbox, &["compress", "--all"]);
     sandbox.write("c.csv", "ts,place,count,more\n3,A,0.5,x\n4,A,4,y\n");
     assert_eq!(sandbox.store("visits c.csv --add-columns"), Counts::new_rows(2));
     let sql = "SELECT * FROM visits ORDER BY place, ts";

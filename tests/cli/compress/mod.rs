@@ -1,7 +1,7 @@
 //! `barn compress`: history into Parquet, and files smaller and back.
 
 pub(crate) mod archived;
-mod concurrent;
+pub(crate) mod concurrent;
 mod convert;
 mod crash;
 mod faults;

@@ -1,47 +1,14 @@
 //! Others read and write while the archive is rewritten: each query sees every row once, and what is written is kept.
 
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{optimize, try_optimize};
-use crate::compress::archived::{BARS, assert_same, corrections, has_staged, manifest, moved, rows};
+use crate::compress::archived::{BARS, assert_same, corrections, moved, rows};
+use crate::compress::concurrent::Paused;
 use crate::harness::Sandbox;
 use crate::sample::minute_bars;
-
-/// An optimize that stands still between its snapshot and its publication.
-struct Paused<'s> {
-    sandbox: &'s Sandbox,
-    child: Child,
-}
-
-impl<'s> Paused<'s> {
-    /// Starts one and stops it as soon as it writes a file.
-    fn start(sandbox: &'s Sandbox) -> Self {
-        let before = manifest(sandbox);
-        let child = sandbox.barn_command(["optimize", "--only", "compact"]).spawn().unwrap();
-        let paused = Self { sandbox, child };
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !has_staged(sandbox) {
-            assert!(Instant::now() < deadline, "no file is written");
-            thread::sleep(Duration::from_millis(1));
-        }
-        paused.signal("STOP");
-        assert_eq!(manifest(sandbox), before, "it was too fast to be stopped");
-        paused
-    }
-
-    fn signal(&self, name: &str) {
-        self.sandbox.shell(&format!("kill -{name} {}", self.child.id())).ok();
-    }
-
-    /// Lets it go on to its end.
-    fn go_on(mut self) -> Option<i32> {
-        self.signal("CONT");
-        self.sandbox.wait(&mut self.child, "barn optimize")
-    }
-}
 
 #[test]
 fn what_is_written_while_files_are_joined_is_kept() {
@@ -61,7 +28,7 @@ fn what_is_written_while_files_are_joined_is_kept() {
     for folder in [&sandbox, &whole] {
         assert_eq!(folder.store("bars late.csv --set timeframe=1m").updated, 2);
     }
-    let paused = Paused::start(&sandbox);
+    let paused = Paused::start(&sandbox, &["optimize", "--only", "compact"]);
     for folder in [&sandbox, &whole] {
         let stored = folder.store("bars b.csv --set timeframe=1m");
         assert_eq!((stored.updated, stored.inserted), (2, 2));

@@ -46,7 +46,10 @@ fn commands_that_change_the_store_leave_a_record_and_others_none() {
     assert_eq!((store["command"].as_str(), store["rows_in"].as_i64()), (Some("store"), Some(12)));
     assert_eq!((store["rows_out"].as_i64(), store["outcome"].as_str()), (Some(12), Some("done")));
     let started = store["started"].as_str().unwrap();
-    assert!(started.starts_with("2024-06-01T00:00:0") || started.starts_with("2024-05-31T23:59:5"), "{started}");
+    assert!(
+        started.starts_with("2024-06-01T00:00:0") || started.starts_with("2024-05-31T23:59:5"),
+        "{started}"
+    );
     let line =
         "barn --store barn --report .report.json store bars bars.csv --set source=test --set timeframe=1d";
     assert_eq!(store["line"], line);
