@@ -46,24 +46,25 @@ fn spans(rows: &[(i64, i64)]) -> Vec<(i64, Span)> {
     spans
 }
 
-/// Notes changes, each as one with those that it touches.
+/// Notes changes, each as one with those that are near, so that there are few however long nobody asks for them.
 ///
 /// A note that grows gets a new number: a rollup that is being made has read the old one.
 pub(super) fn note(connection: &Connection, table: &str, changes: &[(i64, Span)]) -> Result<()> {
     let mut take = connection.prepare_cached(
-        "DELETE FROM changes WHERE table_name = ?1 AND series = ?2 AND start <= ?4 AND stop >= ?3
+        "DELETE FROM changes WHERE table_name = ?1 AND series = ?2 AND start < ?4 AND stop > ?3
          RETURNING start, stop",
     )?;
     let mut insert = connection
         .prepare_cached("INSERT INTO changes (table_name, series, start, stop) VALUES (?1, ?2, ?3, ?4)")?;
     for (series, span) in changes {
         let mut merged = *span;
-        let mut touched = take.query((table, series, span.start, span.stop))?;
-        while let Some(row) = touched.next()? {
+        let (from, until) = (span.start.saturating_sub(GAP), span.stop.saturating_add(GAP));
+        let mut near = take.query((table, series, from, until))?;
+        while let Some(row) = near.next()? {
             merged.start = merged.start.min(row.get(0)?);
             merged.stop = merged.stop.max(row.get(1)?);
         }
-        drop(touched);
+        drop(near);
         insert.execute((table, series, merged.start, merged.stop))?;
     }
     Ok(())

@@ -324,3 +324,40 @@ fn ticks_that_come_between_the_triggers_and_the_snapshot_leave_with_the_others()
     // The files have the two that the snapshot saw; only the later one stays.
     assert_eq!(dump(folder.path(), "trades"), ["a 2 1 3.0 null"]);
 }
+
+#[test]
+fn what_changes_in_the_source_of_a_rollup_is_noted_and_nothing_else() {
+    let (folder, mut store) = store();
+    let noted = |folder: &tempfile::TempDir| {
+        let snapshot = Snapshot::open(folder.path(), 1).unwrap();
+        let changes = snapshot.changes("bars", 0).unwrap().into_iter();
+        let mut changes: Vec<_> =
+            changes.map(|change| (change.series, change.span.start, change.span.stop)).collect();
+        changes.sort_unstable();
+        changes
+    };
+    write(&mut store, "bars", OnConflict::KeepKnown, &[FIRST]).unwrap();
+    assert_eq!(noted(&folder), [], "no rollup is made of it");
+    let text: crate::model::RollupText = toml::from_str("from = 'bars'\nevery = '1h'").unwrap();
+    let rollup = crate::model::Rollup::parse("r", &text).unwrap();
+    let table = Table { name: "r".to_owned(), ..store.table("bars").unwrap().clone() };
+    store.begin().unwrap();
+    store.start_rollup(&rollup, &table).unwrap();
+    store.commit().unwrap();
+    write(&mut store, "bars", OnConflict::KeepKnown, &[FIRST]).unwrap();
+    assert_eq!(noted(&folder), [], "nothing changed");
+    let day = crate::model::time::MICROS_PER_DAY;
+    // Symbol `a` was the first to be met.
+    let rows: &[Bar] =
+        &[("b", 1, Some(9.0), None), ("b", 2, Some(2.0), None), ("a", 9 * day, Some(1.0), None)];
+    write(&mut store, "bars", OnConflict::KeepKnown, &[rows]).unwrap();
+    assert_eq!(noted(&folder), [(1, 9 * day, 9 * day + 1), (2, 1, 2)]);
+    // Near a note it grows, far from it there is another.
+    let rows: &[Bar] = &[("b", day, Some(9.0), None), ("b", 20 * day, Some(2.0), None)];
+    write(&mut store, "bars", OnConflict::KeepKnown, &[rows]).unwrap();
+    assert_eq!(noted(&folder), [(1, 9 * day, 9 * day + 1), (2, 1, day + 1), (2, 20 * day, 20 * day + 1)]);
+    store.begin().unwrap();
+    store.finish_rollup(&rollup, 100).unwrap();
+    store.commit().unwrap();
+    assert_eq!(noted(&folder), []);
+}
