@@ -633,7 +633,7 @@ fn a_rollup_of_a_source_that_grows_keeps_its_past() {
     declare(root, &table("'open double', 'close double'"));
     let mut store = open_store(root).unwrap();
     add(&mut store, START + DAY);
-    let keep_before = [("q".to_owned(), START + DAY)].into();
+    let keep_before = [("q_1d".to_owned(), START + DAY)].into();
     let outcomes = tried(root, &Options { keep_before });
     assert!(outcome(&outcomes, "q_1d").is_whole);
     let one = 1.0_f64.to_bits();
