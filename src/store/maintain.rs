@@ -14,6 +14,18 @@ const VACUUM_BYTES: u64 = 1 << 20;
 /// The share of the database that must be free: the fourth part, since all the rest is written anew for it.
 const VACUUM_SHARE: u64 = 4;
 
+/// The size up to which a database is written anew for less: it takes a fraction of a second.
+const SMALL_BYTES: u64 = 64 << 20;
+
+/// The share of a small database that must be wasted: the twentieth part.
+const SMALL_SHARE: u64 = 20;
+
+/// Bytes that must be wasted in a small database.
+const SMALL_WASTE: u64 = 32 << 10;
+
+/// How full a vacuum leaves the pages of a table at least, in percent.
+const FULL_PERCENT: u64 = 88;
+
 /// What a vacuum writes at most, in sizes of the database that is left: a copy, and the journal of putting it back.
 const VACUUM_COPIES: u64 = 2;
 
@@ -92,7 +104,28 @@ impl Store {
     /// Returns whether a vacuum is worth its writing.
     pub fn wants_vacuum(&self) -> Result<bool> {
         let (size, free) = self.database_bytes()?;
-        Ok(free > VACUUM_BYTES && free > size / VACUUM_SHARE)
+        if size > SMALL_BYTES {
+            return Ok(free > VACUUM_BYTES && free > size / VACUUM_SHARE);
+        }
+        let waste = free + self.loose_bytes().context("cannot measure the store")?;
+        Ok(waste > SMALL_WASTE && waste > size / SMALL_SHARE)
+    }
+
+    /// Returns the bytes of pages that are there only because others are not full: a row a night into each of many
+    /// series splits pages, and the oldest rows leave holes.
+    fn loose_bytes(&self) -> rusqlite::Result<u64> {
+        let mut statement =
+            self.connection.prepare("SELECT pgsize, unused, pageno FROM dbstat WHERE aggregate = TRUE")?;
+        let mut rows = statement.query([])?;
+        let mut loose = 0;
+        while let Some(row) = rows.next()? {
+            let number = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
+            let (size, unused, pages) = (number(0)?, number(1)?, number(2)?);
+            let page = size / pages.max(1);
+            let needed = ((size - unused) * 100 / FULL_PERCENT).div_ceil(page.max(1)).max(1);
+            loose += pages.saturating_sub(needed) * page;
+        }
+        Ok(loose)
     }
 
     /// Gives free pages back to the file system, where that is worth it and nobody else uses the database now.
