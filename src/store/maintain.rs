@@ -23,8 +23,12 @@ const SMALL_SHARE: u64 = 20;
 /// Bytes that must be wasted in a small database.
 const SMALL_WASTE: u64 = 32 << 10;
 
-/// How full a vacuum leaves the pages of a table at least, in percent.
-const FULL_PERCENT: u64 = 88;
+/// Pages that a vacuum leaves in a table beyond those its rows fill, a hundredth part and one: rows are not all of one
+/// size, and some pages only point to others.
+const SPARE_PERCENT: u64 = 1;
+
+/// Bytes of a row from which on how full a page is says nothing: hardly more than one or two lie in it.
+const LONG_ROW: u64 = 512;
 
 /// What a vacuum writes at most, in sizes of the database that is left: a copy, and the journal of putting it back.
 const VACUUM_COPIES: u64 = 2;
@@ -114,16 +118,21 @@ impl Store {
     /// Returns the bytes of pages that are there only because others are not full: a row a night into each of many
     /// series splits pages, and the oldest rows leave holes.
     fn loose_bytes(&self) -> rusqlite::Result<u64> {
-        let mut statement =
-            self.connection.prepare("SELECT pgsize, unused, pageno FROM dbstat WHERE aggregate = TRUE")?;
+        let mut statement = self
+            .connection
+            .prepare("SELECT pgsize, unused, pageno, ncell FROM dbstat WHERE aggregate = TRUE")?;
         let mut rows = statement.query([])?;
         let mut loose = 0;
         while let Some(row) = rows.next()? {
             let number = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
-            let (size, unused, pages) = (number(0)?, number(1)?, number(2)?);
+            let (size, unused, pages, rows) = (number(0)?, number(1)?, number(2)?, number(3)?);
             let page = size / pages.max(1);
-            let needed = ((size - unused) * 100 / FULL_PERCENT).div_ceil(page.max(1)).max(1);
-            loose += pages.saturating_sub(needed) * page;
+            let length = size.saturating_sub(unused).div_ceil(rows.max(1)).max(1);
+            if length < LONG_ROW {
+                let filled = rows.div_ceil((page / length).max(1));
+                let needed = filled + filled * SPARE_PERCENT / 100 + 1;
+                loose += pages.saturating_sub(needed) * page;
+            }
         }
         Ok(loose)
     }

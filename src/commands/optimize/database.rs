@@ -36,7 +36,9 @@ pub(super) fn vacuum(work: &Work<'_>) -> Result<StepReport> {
     if work.args.dry_run {
         if store.wants_vacuum()? {
             let (free, all) = (figures::bytes(free), figures::bytes(before));
-            report.done.push(format!("'barn.db' would be written anew: {free} of {all} are free, others loose"));
+            report
+                .done
+                .push(format!("'barn.db' would be written anew: {free} of {all} are free, others loose"));
         }
         return Ok(report);
     }
