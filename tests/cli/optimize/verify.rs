@@ -53,10 +53,11 @@ fn a_database_that_is_damaged_is_said_to_be() {
     let sandbox = archived();
     optimize(&sandbox, "--only checkpoint");
     let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'bars_rows'";
-    let page: usize = sandbox.sqlite().query_row(root, [], |row| row.get(0)).unwrap();
+    let page: i64 = sandbox.sqlite().query_row(root, [], |row| row.get(0)).unwrap();
+    let start = (usize::try_from(page).unwrap() - 1) * 4_096;
     let mut bytes = sandbox.read("barn/barn.db");
     // The page that leads to all rows.
-    bytes[(page - 1) * 4_096..(page - 1) * 4_096 + 8].fill(0xFF);
+    bytes[start..start + 8].fill(0xFF);
     sandbox.write("barn/barn.db", bytes);
     verify(&sandbox, "").fails(1).says(&["'barn.db': "]);
 }
