@@ -16,6 +16,8 @@ fn free_pages_are_given_back_when_there_are_enough_of_them() {
     sandbox.write("a.csv", minute_bars(40, 2_000));
     sandbox.store("bars a.csv --set timeframe=1m");
     let size = || fs::metadata(sandbox.path("barn/barn.db")).unwrap().len();
+    // What an import leaves loose goes first.
+    optimize(&sandbox, "--only vacuum");
     let large = size();
     optimize(&sandbox, "--only vacuum").says(&["vacuum: nothing to do"]);
     sandbox.barn(["delete", "bars", "--where", "symbol > 'SYM010'", "--yes"]).ok();
