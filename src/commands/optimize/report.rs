@@ -92,7 +92,7 @@ impl StepReport {
         if !self.problems.is_empty() {
             let count = figures::count(self.problems.len() as u64, "problem");
             ui.warnings(&format!("{}: {count}", self.step), &self.problems, self.hint.as_deref());
-        } else if self.done.is_empty() {
+        } else if self.done.is_empty() && self.details.is_empty() {
             let line = format!("{}: nothing to do ({})", self.step, self.took());
             if is_named { ui.summary(&line) } else { ui.detail(&line) }
         }
