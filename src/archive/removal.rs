@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::layout::Dataset;
 use super::merged::Dropped;
-use crate::model::{SeriesKey, Span, Table, Value};
+use crate::model::{SeriesKey, Span, Table};
 use crate::store::{ArchiveFile, Leaving, LedgerKey, SeriesEntry, Snapshot, State};
 
 /// Rows of a table that are to go.
@@ -76,27 +76,18 @@ pub(super) fn ledger(
 ) -> Result<Vec<(LedgerKey, Span)>> {
     let mut ranges = Vec::new();
     let named = named(snapshot, table, &removal.rows)?;
-    let text = |key: &SeriesKey, name: &str| match table.key_index(name).map(|at| &key.0[at]) {
-        Some(Value::Text(text)) => text.to_string(),
-        _ => String::new(),
-    };
-    let named: BTreeMap<_, _> = named
-        .iter()
-        .map(|(key, extent)| (["source", "symbol", "timeframe"].map(|name| text(key, name)), *extent))
-        .collect();
+    let named: BTreeMap<_, _> =
+        named.iter().map(|(key, extent)| (LedgerKey::series_of(table, key), *extent)).collect();
     for (key, coverage) in snapshot.coverages(Some(&table.name))? {
         let span = match removal.rows.before {
             Some(before) if removal.dataset.as_ref().is_none_or(|dataset| is_of(table, dataset, &key)) => {
                 Span::new(coverage.span.start, coverage.span.stop.min(before))
             }
             Some(_) => None,
-            None => {
-                let name = [&key.source, &key.symbol, &key.timeframe].map(String::clone);
-                named.get(&name).and_then(|(first, last)| {
-                    let (start, stop) = (coverage.span.start, coverage.span.stop);
-                    Span::new(start.max(*first), stop.min(last.saturating_add(1)))
-                })
-            }
+            None => named.get(&key.series()).and_then(|(first, last)| {
+                let (start, stop) = (coverage.span.start, coverage.span.stop);
+                Span::new(start.max(*first), stop.min(last.saturating_add(1)))
+            }),
         };
         ranges.extend(span.map(|span| (key, span)));
     }

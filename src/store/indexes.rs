@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::catalog::quoted;
-use super::{Snapshot, Store};
+use super::{Snapshot, Store, manifest};
 use crate::model::Table;
 
 /// How often a look is measured; the fastest counts.
@@ -36,9 +36,7 @@ fn index_name(table: &str) -> String {
 }
 
 fn has_index(connection: &Connection, table: &str) -> Result<bool> {
-    let mut statement = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1)")?;
-    Ok(statement.query_row([format!("{table}_by_ts")], |row| row.get(0))?)
+    manifest::has(connection, "index", &format!("{table}_by_ts"))
 }
 
 /// Returns the statement that finds the series with rows in a time.

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, ToSql};
 
 use super::{Snapshot, Store, open};
-use crate::model::Span;
 use crate::model::time::MICROS_PER_DAY;
+use crate::model::{SeriesKey, Span, Table, Value};
 
 /// The first format of the store that has a ledger.
 const SINCE_FORMAT: usize = 2;
@@ -23,6 +23,21 @@ pub struct LedgerKey {
     pub symbol: String,
     /// The timeframe, empty for data without one.
     pub timeframe: String,
+}
+
+impl LedgerKey {
+    /// Returns the source, symbol and timeframe that it is about.
+    pub fn series(&self) -> [String; 3] {
+        [&self.source, &self.symbol, &self.timeframe].map(String::clone)
+    }
+
+    /// Returns what the ledger calls a series: its source, symbol and timeframe, each empty where its key has none.
+    pub fn series_of(table: &Table, key: &SeriesKey) -> [String; 3] {
+        ["source", "symbol", "timeframe"].map(|name| match table.key_index(name).map(|at| &key.0[at]) {
+            Some(Value::Text(text)) => text.to_string(),
+            _ => String::new(),
+        })
+    }
 }
 
 /// What is known of a range.

@@ -113,9 +113,14 @@ pub(super) fn corrections_name(table: &str) -> String {
 
 /// Returns whether there is a table of that name in the database.
 pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool> {
+    has(connection, "table", name)
+}
+
+/// Returns whether there is something of a kind, such as `index`, and of that name in the database.
+pub(super) fn has(connection: &Connection, kind: &str, name: &str) -> Result<bool> {
     let mut statement = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)")?;
-    Ok(statement.query_row([name], |row| row.get(0))?)
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2)")?;
+    Ok(statement.query_row([kind, name], |row| row.get(0))?)
 }
 
 impl Snapshot {

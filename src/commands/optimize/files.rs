@@ -53,10 +53,7 @@ pub(super) fn compact(work: &Work<'_>) -> Result<StepReport> {
 }
 
 fn add(report: &mut StepReport, table: &Table, done: &Rewritten) {
-    report.files_before += done.files.0;
-    report.files_after += done.files.1;
-    report.bytes_before += done.bytes.0;
-    report.bytes_after += done.bytes.1;
+    report.count(done);
     if done.is_nothing() {
         return;
     }
@@ -122,10 +119,7 @@ fn drop_rows(work: &Work<'_>, report: &mut StepReport, table: &Table, due: &Due)
     let removal = Removal { dataset: Some(due.dataset.clone()), rows, state: Some(State::Dropped) };
     let done =
         work.archive(|archiver| watch(work.context, |watch| archiver.remove(table, removal, watch)))?;
-    report.files_before += done.files.0;
-    report.files_after += done.files.1;
-    report.bytes_before += done.bytes.0;
-    report.bytes_after += done.bytes.1;
+    report.count(&done);
     report.done.push(format!("{name}: {} before {before} dropped", figures::count(done.dropped, "row")));
     Ok(())
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Step;
+use crate::archive::Rewritten;
 use crate::cli::Context;
 use crate::error::{Failure, Kind};
 use crate::store::Snapshot;
@@ -78,6 +79,14 @@ impl StepReport {
             files_after: 0,
             seconds: 0.0,
         }
+    }
+
+    /// Adds what became of archived files.
+    pub(super) fn count(&mut self, done: &Rewritten) {
+        self.files_before += done.files.0;
+        self.files_after += done.files.1;
+        self.bytes_before += done.bytes.0;
+        self.bytes_after += done.bytes.1;
     }
 
     /// Says what was done; of a step that was asked for also that there was nothing to do.

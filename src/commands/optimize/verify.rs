@@ -127,8 +127,7 @@ fn claims(snapshot: &Snapshot, file: &ArchiveFile) -> Result<Vec<(LedgerKey, Cov
     let mut by_name: BTreeMap<[String; 3], Vec<(LedgerKey, Coverage)>> = BTreeMap::new();
     for (key, coverage) in snapshot.coverages(Some(&file.table))? {
         if overlaps(&coverage) && source::load(&key.source).is_ok() {
-            let name = [key.source.clone(), key.symbol.clone(), key.timeframe.clone()];
-            by_name.entry(name).or_default().push((key, coverage));
+            by_name.entry(key.series()).or_default().push((key, coverage));
         }
     }
     let mut claims = Vec::new();
@@ -137,20 +136,12 @@ fn claims(snapshot: &Snapshot, file: &ArchiveFile) -> Result<Vec<(LedgerKey, Cov
         if at < first || at > last || dataset != file.dataset {
             continue;
         }
-        match by_name.remove(&name(table, &entry.key.0)) {
+        match by_name.remove(&LedgerKey::series_of(table, &entry.key)) {
             Some(ranges) => claims.extend(ranges),
             None => return Ok(Vec::new()),
         }
     }
     Ok(claims)
-}
-
-/// Returns the source, symbol and timeframe of a series, as the ledger has them.
-fn name(table: &Table, key: &[Value]) -> [String; 3] {
-    ["source", "symbol", "timeframe"].map(|name| match table.key_index(name).and_then(|at| key.get(at)) {
-        Some(Value::Text(text)) => text.to_string(),
-        _ => String::new(),
-    })
 }
 
 /// Takes a damaged file out of the archive, so that its rows were never asked, and asks for them.
@@ -199,8 +190,7 @@ fn against_the_ledger(tables: &[&Table], snapshot: &Arc<Snapshot>) -> Result<Vec
         let mut claimed: BTreeMap<[String; 3], BTreeMap<String, u64>> = BTreeMap::new();
         for (key, coverage) in snapshot.coverages(Some(&table.name))? {
             if coverage.state == State::Have {
-                let name = [key.source, key.symbol, key.timeframe];
-                *claimed.entry(name).or_default().entry(key.variant).or_insert(0) += coverage.rows;
+                *claimed.entry(key.series()).or_default().entry(key.variant).or_insert(0) += coverage.rows;
             }
         }
         if claimed.is_empty() {
