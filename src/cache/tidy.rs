@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::Cache;
 use super::database::Database;
 use super::pack::Codec;
+use crate::fs;
 
 /// How long an answer stays that has expired: until then its provider may say that it still holds.
 const EXPIRED: i64 = 30 * 86_400_000_000;
@@ -100,6 +101,7 @@ fn remove(connection: &Connection, tidy: &Tidy<'_>) -> Result<()> {
     connection
         .execute(&format!("DELETE FROM results WHERE {OUTDATED}"), [tidy.version])
         .context("cannot remove old results")?;
+    fs::fault::point("cache.removed");
     Ok(())
 }
 

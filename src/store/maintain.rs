@@ -150,8 +150,12 @@ impl Store {
         if let Some(left) = fs::free_bytes(&self.root).filter(|left| *left < needed) {
             return Ok(Vacuumed::NoSpace(needed, left));
         }
-        let done =
-            self.at_once(|connection| connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);"));
+        let done = self.at_once(|connection| {
+            connection.execute_batch("VACUUM")?;
+            fs::fault::point("vacuum.written");
+            connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        });
+        fs::fault::point("vacuum.done");
         match done.map_err(|err| (err.sqlite_error_code(), err)) {
             Ok(()) => Ok(Vacuumed::Done),
             Err((Some(ErrorCode::DatabaseBusy), _)) => Ok(Vacuumed::Busy),

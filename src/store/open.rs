@@ -173,10 +173,12 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     // Read again under the lock: another process may have been faster.
     for (at, migration) in MIGRATIONS.iter().enumerate().skip(user_version(&transaction)?) {
         transaction.execute_batch(migration)?;
+        fs::fault::point("migrate.step");
         transaction.pragma_update(None, "user_version", i64::try_from(at + 1)?)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     transaction.commit()?;
+    fs::fault::point("migrate.done");
     Ok(())
 }
 

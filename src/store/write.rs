@@ -52,8 +52,11 @@ impl Store {
         } else {
             "COMMIT"
         };
+        fs::fault::point("commit.started");
         fs::writing(|| self.connection.execute_batch(sql))
-            .with_context(|| format!("cannot commit to store '{}'", self.root.display()))
+            .with_context(|| format!("cannot commit to store '{}'", self.root.display()))?;
+        fs::fault::point("commit.done");
+        Ok(())
     }
 
     /// Takes back what the transaction did.
