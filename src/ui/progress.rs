@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -52,10 +53,8 @@ impl Progress {
                 }
                 self.finish();
             });
-            let result = work();
-            is_done.store(true, Ordering::Relaxed);
-            watcher.thread().unpark();
-            result
+            let _end = End { is_done: &is_done, watcher: watcher.thread() };
+            work()
         })
     }
 
@@ -114,6 +113,19 @@ impl Drop for Progress {
     }
 }
 
+/// Ends the thread that watches some work, also where the work panics: else the scope would wait for it for ever.
+struct End<'a> {
+    is_done: &'a AtomicBool,
+    watcher: &'a Thread,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.is_done.store(true, Ordering::Relaxed);
+        self.watcher.unpark();
+    }
+}
+
 fn start(total: Option<u64>) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
     let template =
@@ -157,5 +169,11 @@ mod tests {
             assert!(progress.bar.get().is_none());
             progress.finish();
         }
+    }
+
+    #[test]
+    fn a_panic_in_the_work_reaches_the_caller() {
+        let watched: fn() -> u32 = || Progress::new(Show::Hidden).watch(|_| (), || panic!("work"));
+        assert!(std::panic::catch_unwind(watched).is_err());
     }
 }

@@ -13,10 +13,7 @@ use crate::fetch::{Fetcher, Outcome, Plan, Requests, Round, Setup, Shared, Stats
 use crate::model::time::{format_timestamp, now};
 use crate::source::{self, Choice};
 use crate::store::Store;
-use crate::ui::figures;
-
-/// How often the progress line looks at the counters.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+use crate::ui::{Progress, figures};
 
 /// What every round has in common.
 pub(super) struct Rounds<'a> {
@@ -85,34 +82,19 @@ impl Rounds<'_> {
         let plan = Plan::new(store, fetcher.dataset(), wanted, now())?;
         self.tell_unavailable(fetcher, &plan);
         let requests = if self.context.report_path().is_some() { Requests::Keep } else { Requests::Forget };
-        let line = self.context.ui.progress();
-        let is_done = AtomicBool::new(false);
         let source = &fetcher.dataset().source;
         let (stop, ui) = (&self.context.stop, self.context.ui);
-        std::thread::scope(|scope| {
-            let watcher = scope.spawn(|| {
-                let mut is_told = false;
-                while !is_done.load(Ordering::Relaxed) {
-                    if stop.load(Ordering::Relaxed) {
-                        if !std::mem::replace(&mut is_told, true) {
-                            line.finish();
-                            ui.note("waiting for the requests under way, Ctrl-C again ends at once");
-                        }
-                    } else {
-                        let (done, total) = (Stats::get(&stats.done), Stats::get(&stats.total));
-                        line.tell(done, total, |elapsed| {
-                            progress(source, plan.targets.len(), stats, elapsed)
-                        });
-                    }
-                    std::thread::park_timeout(PROGRESS_INTERVAL);
-                }
+        let is_told = AtomicBool::new(false);
+        let tell = |line: &Progress| {
+            if !stop.load(Ordering::Relaxed) {
+                let (done, total) = (Stats::get(&stats.done), Stats::get(&stats.total));
+                line.tell(done, total, |elapsed| progress(source, plan.targets.len(), stats, elapsed));
+            } else if !is_told.swap(true, Ordering::Relaxed) {
                 line.finish();
-            });
-            let result = fetcher.run(store, &plan, stats, (&self.context.stop, requests));
-            is_done.store(true, Ordering::Relaxed);
-            watcher.thread().unpark();
-            result
-        })
+                ui.note("waiting for the requests under way, Ctrl-C again ends at once");
+            }
+        };
+        ui.progress().watch(tell, || fetcher.run(store, &plan, stats, (&self.context.stop, requests)))
     }
 
     /// Says what is not asked, as the provider does not keep it; once, as the ledger knows it from then on.
