@@ -1,7 +1,7 @@
 //! `barn query`: SQL over the store.
 
 use std::fs::File;
-use std::io::{IsTerminal as _, Read as _, Write};
+use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -229,15 +229,7 @@ impl Shelf {
 fn read_sql(args: &QueryArgs) -> Result<String> {
     match (&args.file, args.sql.as_deref()) {
         (Some(path), _) => fs::read_text(path, MAX_SQL_BYTES),
-        (None, Some("-")) => {
-            let mut sql = String::new();
-            std::io::stdin()
-                .lock()
-                .take(MAX_SQL_BYTES)
-                .read_to_string(&mut sql)
-                .context("cannot read SQL from stdin")?;
-            Ok(sql)
-        }
+        (None, Some("-")) => fs::read_all_text(std::io::stdin().lock(), "SQL from stdin", MAX_SQL_BYTES),
         (None, sql) => Ok(sql.unwrap_or_default().to_owned()),
     }
 }

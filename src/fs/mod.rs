@@ -6,7 +6,7 @@ mod timed;
 
 use anyhow::{Context as _, Result};
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 
 pub use timed::{write_time, writing};
@@ -39,11 +39,21 @@ pub fn open_regular(path: &Path) -> Result<File> {
 
 /// Reads a whole text file of at most `limit` bytes.
 pub fn read_text(path: &Path, limit: u64) -> Result<String> {
-    let bytes = fs::metadata(path).with_context(|| format!("cannot open '{}'", path.display()))?.len();
-    if bytes > limit {
-        anyhow::bail!("cannot read '{}': it has {bytes} bytes, at most {limit} are read", path.display());
+    read_all_text(open(path)?, &format!("'{}'", path.display()), limit)
+}
+
+/// Reads all the text that comes from a reader, at most `limit` bytes; `name` stands for it in a message.
+///
+/// More is an error and never cut off. What is read is counted: a device says that it has no bytes, and a file may
+/// grow meanwhile.
+pub fn read_all_text(reader: impl Read, name: &str, limit: u64) -> Result<String> {
+    let cannot = || format!("cannot read {name}");
+    let mut bytes = Vec::new();
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).with_context(cannot)?;
+    if bytes.len() as u64 > limit {
+        anyhow::bail!("{}: it has more than {limit} bytes", cannot());
     }
-    fs::read_to_string(path).with_context(|| format!("cannot read '{}'", path.display()))
+    String::from_utf8(bytes).with_context(cannot)
 }
 
 /// Returns the entries of a folder, sorted by name.

@@ -1,6 +1,5 @@
 //! The symbols of a fetch: arguments, stdin, files, and the lists of `barn.toml`.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -23,9 +22,7 @@ pub(super) fn gather(root: &Path, arguments: &[String]) -> Result<Vec<String>> {
             if std::mem::replace(&mut has_read_stdin, true) {
                 bail!(Failure::usage("cannot read stdin twice"));
             }
-            let mut text = String::new();
-            let mut input = std::io::stdin().lock().take(MAX_LIST_BYTES);
-            input.read_to_string(&mut text).context("cannot read symbols from stdin")?;
+            let text = fs::read_all_text(std::io::stdin().lock(), "symbols from stdin", MAX_LIST_BYTES)?;
             symbols.extend(words(&text));
         } else if let Some(name) = argument.strip_prefix('@') {
             let list = list(root, name)?;
