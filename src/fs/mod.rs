@@ -129,14 +129,10 @@ impl Draft {
         }
         // A link stays one: what it leads to is replaced.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
         let file = tempfile::Builder::new()
             .prefix(".barn-")
             .permissions(open_permissions())
-            .tempfile_in(folder)
+            .tempfile_in(folder_of(&path))
             .with_context(|| format!("cannot write '{}'", path.display()))?;
         Ok(Self { place: Place::Beside(file), path, overwrite })
     }
@@ -175,7 +171,7 @@ impl Draft {
         }
     }
 
-    /// Makes the file durable and gives it its name.
+    /// Makes the file durable, gives it its name, and makes that durable too where its folder lets us.
     pub fn publish(self) -> Result<()> {
         let context = || format!("cannot write '{}'", self.path.display());
         let mut file = match self.place {
@@ -189,7 +185,7 @@ impl Draft {
             Overwrite::Refuse => file.persist_noclobber(&self.path),
         };
         match result {
-            Ok(_) => Ok(()),
+            Ok(_) => sync_names(folder_of(&self.path)).with_context(context),
             Err(err) if err.error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
             Err(err) => Err(err.error).with_context(context),
         }
@@ -265,9 +261,14 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
         fs::rename(from, to)
     };
     rename().with_context(|| format!("cannot rename '{}' to '{}'", from.display(), to.display()))?;
-    match to.parent() {
-        Some(folder) => sync_folder(folder),
-        None => Ok(()),
+    sync_folder(folder_of(to))
+}
+
+/// Returns the folder that a path lies in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 
@@ -285,6 +286,16 @@ pub fn sync_folder(path: &Path) -> Result<()> {
         writing(|| folder.sync_all())
     };
     sync().with_context(|| format!("cannot sync folder '{}'", path.display()))
+}
+
+/// Makes the names in a folder durable, unless it may not be read, or its file system knows no such thing: a file that
+/// is complete there is no failure.
+fn sync_names(folder: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    match File::open(folder).and_then(|folder| writing(|| folder.sync_all())) {
+        Err(err) if matches!(err.kind(), InvalidInput | PermissionDenied | Unsupported) => Ok(()),
+        done => done,
+    }
 }
 
 /// Removes a regular file; one that is not there, or cannot be, is no error, anything else than a file is.
