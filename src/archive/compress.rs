@@ -100,6 +100,11 @@ impl<'s> Archiver<'s> {
     pub fn open(root: &'s Path, store: &'s mut Store) -> Result<Self> {
         let archive = root.join(FOLDER);
         let staging = archive.join(STAGING);
+        if !staging.exists() {
+            fs::create_folder(&archive).context("cannot prepare the archive")?;
+            // A power cut must not take the folder back once it has files that the manifest names.
+            fs::sync_folder(root)?;
+        }
         fs::create_folder(&staging).context("cannot prepare the archive")?;
         let Some(lock) = fs::lock(&archive.join(".lock"), Locking::Try)? else {
             bail!(Failure::new(format!(
