@@ -5,6 +5,7 @@
 //! began before still read them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use anyhow::Result;
 
@@ -146,14 +147,31 @@ impl Archiver<'_> {
 
     /// Takes rows out of the database and the archive in one transaction.
     pub fn remove(&mut self, table: &Table, removal: Removal, watch: Watch<'_>) -> Result<Rewritten> {
+        self.remove_found(table, |_| Ok(removal), watch)
+    }
+
+    /// Takes the rows that `find` finds out of the database and the archive in one transaction.
+    ///
+    /// What others write is noted before `find` looks: a row that changes while it looks, or after that, stays.
+    pub fn remove_found(
+        &mut self,
+        table: &Table,
+        find: impl FnOnce(&Arc<Snapshot>) -> Result<Removal>,
+        watch: Watch<'_>,
+    ) -> Result<Rewritten> {
         if !self.store.has_table(&table.name) {
             return Ok(Rewritten::default());
         }
         self.noting(table, |archiver| {
-            let snapshot = Snapshot::open(archiver.root, threads())?;
-            let table = current(&snapshot, table)?;
+            let snapshot = Arc::new(Snapshot::open(archiver.root, threads())?);
+            let removal = find(&snapshot)?;
+            if removal.rows.is_nothing() {
+                return Ok(Rewritten::default());
+            }
+            let snapshot = snapshot.as_ref();
+            let table = current(snapshot, table)?;
             let mut clusters = Vec::new();
-            let extents = extents(&snapshot, table, &removal.rows)?;
+            let extents = extents(snapshot, table, &removal.rows)?;
             for file in snapshot.files(Some(&table.name))? {
                 let is_inside = removal.dataset.as_ref().is_none_or(|dataset| file.dataset == *dataset);
                 if is_inside && may_lose(&file, &removal.rows, &extents) {
@@ -161,7 +179,7 @@ impl Archiver<'_> {
                 }
             }
             let order = Order { clusters, unmarked: Vec::new(), removal };
-            archiver.rewrite((&snapshot, table), &order, watch)
+            archiver.rewrite((snapshot, table), &order, watch)
         })
     }
 

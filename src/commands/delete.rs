@@ -76,20 +76,20 @@ pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
         report.series = keys.len();
         report.rows = keys.values().map(|keys| keys.len() as u64).sum();
     } else {
+        // Before anything is written.
+        check(&snapshot, &table, &args.condition)?;
         drop(snapshot);
         let mut store = Store::open(root)?;
         let mut archiver = Archiver::open(root, &mut store)?;
-        // The rows are looked for once nobody else archives: their files stay what they are.
-        let snapshot = Arc::new(Snapshot::open(root, threads())?);
-        let keys = find(&snapshot, &table, &args.condition)?;
-        drop(snapshot);
-        report.series = keys.len();
-        if !keys.is_empty() {
-            let rows = Dropped { before: None, keys };
-            let removal = Removal { dataset: None, rows, state: None };
-            let done = watch(context, |watch| archiver.remove(&table, removal, watch))?;
-            (report.rows, report.files_rewritten) = (done.dropped, done.files.0);
-        }
+        let series = &mut report.series;
+        // The rows are looked for once nobody else archives, and what others write is noted.
+        let removal = |snapshot: &Arc<Snapshot>| -> Result<Removal> {
+            let keys = find(snapshot, &table, &args.condition)?;
+            *series = keys.len();
+            Ok(Removal { rows: Dropped { before: None, keys }, ..Removal::default() })
+        };
+        let done = watch(context, |watch| archiver.remove_found(&table, removal, watch))?;
+        (report.rows, report.files_rewritten) = (done.dropped, done.files.0);
         drop(archiver);
         store.close()?;
     }
@@ -114,24 +114,37 @@ pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
     Ok(None)
 }
 
+/// Fails where a condition is none that the rows of a table can be asked.
+fn check(snapshot: &Arc<Snapshot>, table: &Table, condition: &str) -> Result<()> {
+    let engine = Engine::new(Arc::clone(snapshot), &Options::default())?;
+    engine.scans(&query(table, condition)).map(drop).with_context(|| cannot_use(condition))
+}
+
+/// Returns the query for the keys, times and ordinals of the rows that meet a condition.
+fn query(table: &Table, condition: &str) -> String {
+    let mut columns: Vec<String> = table.key.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    columns.push("ts".to_owned());
+    columns.extend(table.ticks.then(|| "seq".to_owned()));
+    // On lines of their own, so that a comment at the end of the condition ends there.
+    format!("SELECT {} FROM \"{}\" WHERE (\n{condition}\n)", columns.join(", "), table.name)
+}
+
+fn cannot_use(condition: &str) -> Failure {
+    Failure::usage(format!("cannot use '{condition}' as a condition"))
+}
+
 /// Returns the times and ordinals of the rows that meet a condition, by series.
 fn find(
     snapshot: &Arc<Snapshot>,
     table: &Table,
     condition: &str,
 ) -> Result<HashMap<i64, BTreeSet<(i64, i64)>>> {
-    let mut columns: Vec<String> = table.key.iter().map(|column| format!("\"{}\"", column.name)).collect();
-    columns.push("ts".to_owned());
-    columns.extend(table.ticks.then(|| "seq".to_owned()));
-    // On lines of their own, so that a comment at the end of the condition ends there.
-    let sql = format!("SELECT {} FROM \"{}\" WHERE (\n{condition}\n)", columns.join(", "), table.name);
     let numbers: HashMap<Vec<u8>, i64> =
         snapshot.series(&table.name)?.into_iter().map(|entry| (entry.key.encode(), entry.id)).collect();
-    let cannot = || Failure::usage(format!("cannot use '{condition}' as a condition"));
     let engine = Engine::new(Arc::clone(snapshot), &Options::default())?;
     let mut keys: HashMap<i64, BTreeSet<(i64, i64)>> = HashMap::new();
     let width = table.key.len();
-    let mut answer = engine.query(&sql).with_context(cannot)?;
+    let mut answer = engine.query(&query(table, condition)).with_context(|| cannot_use(condition))?;
     while let Some(values) = answer.next_values()? {
         for row in 0..values.len() {
             let key = (0..width).map(|column| values.get(column, row).to_value()).collect();
