@@ -26,12 +26,18 @@ pub(super) fn extents(
     table: &Table,
     dropped: &Dropped,
 ) -> Result<BTreeMap<String, (i64, i64)>> {
-    let mut extents: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-    for (key, (first, last)) in named(snapshot, table, dropped)? {
-        let extent = extents.entry(Dataset::of(table, &key).folder(table)).or_insert((first, last));
+    let named = named(snapshot, table, dropped)?;
+    Ok(joined(named.into_iter().map(|(key, extent)| (Dataset::of(table, &key).folder(table), extent))))
+}
+
+/// Returns the first and last time of all that have one name.
+fn joined<K: Ord>(named: impl Iterator<Item = (K, (i64, i64))>) -> BTreeMap<K, (i64, i64)> {
+    let mut joined: BTreeMap<K, (i64, i64)> = BTreeMap::new();
+    for (name, (first, last)) in named {
+        let extent = joined.entry(name).or_insert((first, last));
         *extent = (extent.0.min(first), extent.1.max(last));
     }
-    Ok(extents)
+    joined
 }
 
 /// Returns the series that have named rows, with the first and last time of these.
@@ -76,8 +82,8 @@ pub(super) fn ledger(
 ) -> Result<Vec<(LedgerKey, Span)>> {
     let mut ranges = Vec::new();
     let named = named(snapshot, table, &removal.rows)?;
-    let named: BTreeMap<_, _> =
-        named.iter().map(|(key, extent)| (LedgerKey::series_of(table, key), *extent)).collect();
+    // Several series may be one to the ledger, such as the dividends and the splits of a symbol.
+    let named = joined(named.into_iter().map(|(key, extent)| (LedgerKey::series_of(table, &key), extent)));
     for (key, coverage) in snapshot.coverages(Some(&table.name))? {
         let span = match removal.rows.before {
             Some(before) if removal.dataset.as_ref().is_none_or(|dataset| is_of(table, dataset, &key)) => {

@@ -1,6 +1,6 @@
 //! The step that looks for damage, and has fetched again what it can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -131,15 +131,20 @@ fn claims(snapshot: &Snapshot, file: &ArchiveFile) -> Result<Vec<(LedgerKey, Cov
         }
     }
     let mut claims = Vec::new();
+    // Several series may be one to the ledger, such as the dividends and the splits of a symbol.
+    let mut claimed = BTreeSet::new();
     for (at, entry) in series.iter().enumerate() {
         let dataset = archive::Dataset::of(table, &entry.key).folder(table);
         if at < first || at > last || dataset != file.dataset {
             continue;
         }
-        match by_name.remove(&LedgerKey::series_of(table, &entry.key)) {
+        let name = LedgerKey::series_of(table, &entry.key);
+        match by_name.remove(&name) {
             Some(ranges) => claims.extend(ranges),
+            None if claimed.contains(&name) => {}
             None => return Ok(Vec::new()),
         }
+        claimed.insert(name);
     }
     Ok(claims)
 }
