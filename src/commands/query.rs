@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use super::asked;
+use super::tables::threads;
 use crate::cache::{Question, Results, StoredResult};
 use crate::cli::Context;
 use crate::engine::{Answer, Engine, Kept, Next, Options, identify};
@@ -133,8 +134,7 @@ pub fn run(context: &Context, args: &QueryArgs) -> Result<Option<Kind>> {
 
 fn ask(context: &Context, args: &QueryArgs, sql: &str) -> Result<Option<Kind>> {
     let started = Instant::now();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let snapshot = Arc::new(Snapshot::open(&context.global.store, threads)?);
+    let snapshot = Arc::new(Snapshot::open(&context.global.store, threads())?);
     if args.explain {
         let plan = engine(args, snapshot)?.explain(sql)?;
         stdout()?.write_all(plan.as_bytes()).context("cannot write to stdout")?;
@@ -172,7 +172,7 @@ fn ask(context: &Context, args: &QueryArgs, sql: &str) -> Result<Option<Kind>> {
     let first_row_seconds = first.map(|first| first.as_secs_f64());
     let seconds = started.elapsed().as_secs_f64();
     context.metrics.add(|figures| {
-        figures.workers = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+        figures.workers = threads() as u64;
         figures.rows_out += rows;
         figures.disk_hits += u64::from(cached);
     });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::tables::threads;
 use crate::cli::Context;
 use crate::error::{Kind, report};
 use crate::import::{Mode, Outcome};
@@ -82,7 +83,7 @@ impl Tally {
     /// Counts what was done with so many bytes, for the record of the run.
     pub(super) fn count(&self, metrics: &Metrics, bytes: u64) {
         metrics.add(|figures| {
-            figures.workers = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+            figures.workers = threads() as u64;
             figures.rows_in += self.counts.read;
             figures.rows_out += self.counts.inserted + self.counts.updated;
             figures.bytes_in += bytes;

@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use self::series::{asked, coverage, series};
 use super::query;
+use super::tables::threads;
 use crate::archive;
 use crate::cli::Context;
 use crate::engine::{Engine, Options};
@@ -44,8 +45,7 @@ pub struct InfoArgs {
 
 /// Runs the command.
 pub fn run(context: &Context, args: &InfoArgs) -> Result<Option<Kind>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let snapshot = Arc::new(Snapshot::open(&context.global.store, threads)?);
+    let snapshot = Arc::new(Snapshot::open(&context.global.store, threads())?);
     let format = args.format.unwrap_or_else(query::default_format);
     match args.subject.as_deref() {
         None => print(context, &tables(&snapshot)?, format),

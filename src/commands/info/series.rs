@@ -52,11 +52,11 @@ pub(super) fn coverage(asked: &BTreeMap<LedgerKey, Vec<Span>>) -> Listing {
     listing
 }
 
-/// Counts the holes in what was asked, by source, symbol and timeframe.
-fn holes(asked: &BTreeMap<LedgerKey, Vec<Span>>) -> HashMap<[&str; 3], u64> {
+/// Counts the holes in what was asked, by what the ledger calls a series.
+fn holes(asked: &BTreeMap<LedgerKey, Vec<Span>>) -> HashMap<[String; 3], u64> {
     let mut holes = HashMap::new();
     for (key, spans) in asked {
-        *holes.entry([&*key.source, &*key.symbol, &*key.timeframe]).or_default() += spans.len() as u64 - 1;
+        *holes.entry(key.series()).or_default() += spans.len() as u64 - 1;
     }
     holes
 }
@@ -92,13 +92,7 @@ pub(super) fn series(
             row.extend(timeframe.map(|_| Value::Null));
         }
         if !asked.is_empty() {
-            let key = ["source", "symbol", "timeframe"].map(|column| match table.key_index(column) {
-                Some(at) => match &entry.key.0[at] {
-                    Value::Text(text) => &**text,
-                    _ => "",
-                },
-                None => "",
-            });
+            let key = LedgerKey::series_of(table, &entry.key);
             row.push(holes.get(&key).map_or(Value::Null, |holes| number(*holes)));
         }
         listing.push(row);
