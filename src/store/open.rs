@@ -216,6 +216,6 @@ fn immutable_uri(path: &Path) -> String {
         b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
         _ => format!("%{byte:02x}"),
     };
-    let path: Vec<_> = path.to_string_lossy().bytes().map(escape).collect();
+    let path: Vec<_> = path.as_os_str().as_encoded_bytes().iter().map(|byte| escape(*byte)).collect();
     format!("file:{}?immutable=1", path.concat())
 }
