@@ -30,8 +30,6 @@ pub struct Stats {
     pub revalidated: AtomicU64,
     /// Microseconds spent waiting for limits.
     pub waited_micros: AtomicU64,
-    /// Symbols with nothing left to do.
-    pub symbols: AtomicU64,
     /// Bytes of the answers, unpacked.
     pub bytes: AtomicU64,
     /// How long each answer took.
