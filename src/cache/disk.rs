@@ -236,16 +236,6 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn invalidate(&self, glob: &str) -> Result<u64> {
-        if !self.database.exists() {
-            return Ok(0);
-        }
-        self.drain(Some(self.database.lock()));
-        self.write(|transaction| {
-            Ok(transaction.execute("DELETE FROM entries WHERE key GLOB ?1", [glob])? as u64)
-        })
-    }
-
     pub(super) fn recompress(&self, older_than: i64) -> Result<u64> {
         let (mut packed, mut behind) = (0, Some(0));
         while let Some(id) = behind.filter(|_| self.database.exists()) {

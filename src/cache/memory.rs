@@ -54,8 +54,4 @@ impl Memory {
     pub(super) fn remove(&self, key: &str) {
         self.0.remove(key);
     }
-
-    pub(super) fn clear(&self) {
-        self.0.clear();
-    }
 }

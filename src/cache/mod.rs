@@ -185,12 +185,6 @@ impl Cache {
         known.is_some_and(|stored| stored.is_fresh(now))
     }
 
-    /// Forgets the answers whose key matches a pattern of `*`, `?` and `[…]`, and returns how many the disk had.
-    pub fn invalidate(&self, glob: &str) -> Result<u64> {
-        self.memory.clear();
-        self.disk.invalidate(glob)
-    }
-
     /// Packs the bodies received before `older_than` tighter, and returns how many.
     pub fn recompress(&self, older_than: i64) -> Result<u64> {
         self.disk.recompress(older_than)
