@@ -131,14 +131,11 @@ impl Store {
     /// Reads the catalogue again and forgets what was remembered of the rows.
     fn reload(&mut self) -> Result<()> {
         self.archived.forget();
-        self.catalog =
-            Catalog::load(&self.connection, &self.root).map_err(|err| open::explain(err, &self.root))?;
-        self.series = SeriesNumbers::default();
+        let explain = |err| open::explain(err, &self.root);
         // The version first: what is written in between makes the next transaction read again.
-        self.data_version = self.read_data_version()?;
-        self.catalog =
-            Catalog::load(&self.connection, &self.root).map_err(|err| open::explain(err, &self.root))?;
-        self.series = SeriesNumbers::default();
+        let version = self.read_data_version().map_err(explain)?;
+        let catalog = Catalog::load(&self.connection, &self.root).map_err(explain)?;
+        (self.data_version, self.catalog, self.series) = (version, catalog, SeriesNumbers::default());
         Ok(())
     }
 
