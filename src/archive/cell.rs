@@ -45,7 +45,7 @@ pub(super) fn key(
 #[inline]
 #[allow(
     clippy::cast_precision_loss,
-    reason = "narrowed doubles were whole numbers below 2^53 or are divided once"
+    reason = "narrowed doubles were these whole numbers, or are divided once"
 )]
 pub(super) fn cell(array: &ArrayRef, row: usize, kind: ColumnType) -> Result<ValueRef<'_>> {
     if array.is_null(row) {

@@ -11,7 +11,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 
 use crate::fs;
 
-const FILE: &str = "cache.db";
+/// The name of the file in the folder of a store.
+pub(super) const FILE: &str = "cache.db";
 /// "barc" in ASCII.
 const APPLICATION_ID: i64 = 0x6261_7263;
 /// What brings a file from each format to the next; a new file has format 0.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
 use super::Cache;
-use super::database::Database;
+use super::database::{Database, FILE};
 use super::pack::Codec;
 use crate::fs;
 
@@ -107,5 +107,5 @@ fn remove(connection: &Connection, tidy: &Tidy<'_>) -> Result<()> {
 
 fn file_bytes(root: &Path) -> u64 {
     let size = |name: &str| std::fs::metadata(root.join(name)).map_or(0, |about| about.len());
-    size("cache.db") + size("cache.db-wal")
+    size(FILE) + size(&format!("{FILE}-wal"))
 }

@@ -64,7 +64,7 @@ impl ParquetFile {
         Ok(Self { file, metadata, columns, rows })
     }
 
-    /// Opens the file once more.
+    /// Returns another handle of the open file, for another thread.
     pub fn reopen(&self) -> Result<Self> {
         let file = self.file.try_clone().context("cannot read the file")?;
         Ok(Self { file, metadata: self.metadata.clone(), columns: self.columns.clone(), rows: self.rows })
