@@ -24,6 +24,7 @@ fn sound() -> (Sandbox, String) {
     );
     // A reader that stays keeps the journal.
     let reader = folder.sqlite();
+    reader.execute_batch("BEGIN").unwrap();
     let count: i64 = reader.query_row("SELECT count(*) FROM bars_rows", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 240);
     folder.store("bars late.csv --set timeframe=1m");
@@ -72,7 +73,8 @@ fn check(folder: &Sandbox, what: &str, rows: &str, is_journal: bool, seen: &mut 
             checked.check(code == Some(1), &format!("{what}: wrong rows, and nothing is found"));
             seen.wrong.push(what.to_owned());
         }
-        Some(1) => {
+        // What the catalogue says of a table may be what a user could have got wrong.
+        Some(1 | 2) => {
             done.check(done.stderr().contains("error: cannot "), "no error is printed");
             seen.refused += 1;
         }
@@ -82,7 +84,7 @@ fn check(folder: &Sandbox, what: &str, rows: &str, is_journal: bool, seen: &mut 
     if seen.all() % 7 == 0 {
         for words in [&["info"][..], &["compress", "--all"], &["optimize"], &["runs", "list"]] {
             let (code, done) = damaged.barn(words).any();
-            done.check(matches!(code, Some(0 | 1 | 3)), &format!("{what}: exit code {code:?}"));
+            done.check(matches!(code, Some(0..=3)), &format!("{what}: exit code {code:?}"));
         }
     }
 }

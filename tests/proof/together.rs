@@ -119,20 +119,13 @@ fn fetches_stores_upkeep_and_queries_at_once() {
     folder.write("first.csv", "ts,symbol,close\n1,FIRST,1\n");
     folder.store("bars first.csv --set timeframe=1m");
     let scene = Scene { folder, _provider: provider, over: AtomicBool::new(false), ran: AtomicU64::new(0) };
+    let everyone = &scene;
     let (files, days, compressed, optimized, asked) = thread::scope(|scope| {
-        let scene = &scene;
-        let fetches = ["AAA", "BBB"].map(|symbol| scope.spawn(move || (symbol, scene.fetch(symbol))));
+        let fetches = ["AAA", "BBB"].map(|symbol| scope.spawn(move || (symbol, everyone.fetch(symbol))));
         let store = scope.spawn(|| scene.store());
         let compress = scope.spawn(|| scene.upkeep(&["compress", "--all"]));
         let optimize = scope.spawn(|| scene.upkeep(&["optimize"]));
-        let queries: Vec<_> = (0..8)
-            .map(|reader| {
-                scope.spawn({
-                    let scene = &scene;
-                    move || scene.query(reader)
-                })
-            })
-            .collect();
+        let queries: Vec<_> = (0..8).map(|reader| scope.spawn(move || everyone.query(reader))).collect();
         let length = Duration::from_secs(times(30, 600));
         let until = std::time::Instant::now() + length;
         while std::time::Instant::now() < until && !queries.iter().any(|query| query.is_finished()) {
