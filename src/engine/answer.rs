@@ -21,21 +21,28 @@ const AHEAD: usize = 2;
 
 /// Threads that compute; they end when the last answer and the engine are dropped.
 #[derive(Debug)]
-pub(super) struct Threads(Option<Runtime>);
+pub(super) struct Threads {
+    /// Only `drop` takes it.
+    workers: Option<Runtime>,
+    /// What a reader waits by: the clock of the workers stands still while all of them compute.
+    clock: Runtime,
+}
 
 impl Threads {
     /// Starts as many threads as there are cores.
     pub(super) fn start(cores: usize) -> Result<Self> {
         /// Long conditions make deep trees, which DataFusion walks recursively; only pages used cost memory.
         const STACK_BYTES: usize = 64 << 20;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        let cannot = "cannot start the threads of the query engine";
+        let workers = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores)
             .thread_stack_size(STACK_BYTES)
             .thread_name("engine")
             .enable_time()
             .build()
-            .context("cannot start the threads of the query engine")?;
-        Ok(Self(Some(runtime)))
+            .context(cannot)?;
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().context(cannot)?;
+        Ok(Self { workers: Some(workers), clock })
     }
 
     /// Runs `work` on one of the threads and waits for it.
@@ -48,7 +55,7 @@ impl Threads {
     }
 
     fn runtime(&self) -> &Runtime {
-        self.0.as_ref().expect("only `drop` takes the runtime")
+        self.workers.as_ref().expect("only `drop` takes the runtime")
     }
 }
 
@@ -56,7 +63,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         /// Time for tasks to notice that nobody listens and to remove their temporary files.
         const PATIENCE: Duration = Duration::from_millis(200);
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.workers.take() {
             runtime.shutdown_timeout(PATIENCE);
         }
     }
@@ -196,7 +203,7 @@ impl Computed {
     fn next_within(&mut self, patience: Duration) -> Result<Next> {
         let threads = Arc::clone(&self.threads);
         let waiting = async { timeout(patience, self.batches.recv()).await };
-        match threads.runtime().block_on(waiting) {
+        match threads.clock.block_on(waiting) {
             Ok(Some(batch)) => batch.map(Next::Batch),
             Ok(None) => self.end().map(|()| Next::End),
             Err(_elapsed) => Ok(Next::Later),

@@ -189,6 +189,22 @@ fn the_end_is_told_from_a_wait() {
 }
 
 #[test]
+fn a_wait_ends_while_every_thread_computes() {
+    let mut memory = Memory::new();
+    for at in 0..8 {
+        memory.add_bars(&format!("S{at}"), 20_000);
+    }
+    let (engine, _memory) = engine(memory);
+    let pairs = "SELECT count(*) FROM bars a JOIN bars b ON a.symbol = b.symbol";
+    let mut slow = engine.query(pairs).unwrap();
+    let began = std::time::Instant::now();
+    for _ in 0..20 {
+        assert!(matches!(slow.next_within(Duration::from_millis(50)).unwrap(), Next::Later));
+    }
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
 fn long_conditions_are_planned() {
     let (engine, _) = bars();
     let many = (0..3_000).map(|at| format!("open = {at}")).collect::<Vec<_>>().join(" OR ");
