@@ -203,3 +203,36 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// The settings of `barn.toml` that a document shows, together as one file.
+fn settings(text: &str) -> String {
+    let blocks = text.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    // A definition of a source and a layout are files of their own.
+    let own = blocks.filter(|block| !block.contains("[source]") && !block.starts_with("format "));
+    own.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_settings_of_the_readme_are_read() {
+    let sandbox = Sandbox::new();
+    let text = settings(&document("README.md"));
+    for section in ["[table.greeks]", "[rollup.bars_1h]", "[table.bars.retention]", "[limits.fetch]"] {
+        assert!(text.contains(section), "the README shows no {section}");
+    }
+    sandbox.write("barn/barn.toml", text);
+    sandbox.write("a.csv", "ts,symbol,high,low,volume\n1704067200,A,3,1,7\n");
+    sandbox.barn(["store", "bars", "a.csv", "--set", "timeframe=1m"]).ok();
+    sandbox.barn(["optimize", "--dry-run"]).ok().says(&["rollups: bars_1h: "]);
+    sandbox.barn(["runs", "check"]).ok();
+}
+
+#[test]
+fn the_definition_of_the_readme_passes_its_tests() {
+    let sandbox = Sandbox::new();
+    let text = document("README.md");
+    let mut blocks = text.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap());
+    let definition = blocks.find(|block| block.contains("[source]")).unwrap();
+    sandbox.write("mine.toml", definition);
+    sandbox.barn(["source", "check", "mine.toml"]).ok();
+    sandbox.barn(["source", "test", "mine.toml"]).ok();
+}
