@@ -11,7 +11,7 @@ pub(super) use self::nested::{Names, Otherwise};
 use super::alias::{Likeness, likeness};
 use super::detect::Evidence;
 use super::entry::{At, Entry};
-use super::fields::Fields;
+use super::fields::{Fields, nearest_or};
 use super::given::{base_day, constant, symbol_of};
 use super::layout::Layout;
 use super::moment::{Form, TimeRule, zone};
@@ -190,12 +190,11 @@ impl<'a> Assignment<'a> {
         if let Some(place) = names().position(|name| name == column) {
             return Ok(place);
         }
-        let near = nearest(column, names());
-        let near = if near.is_empty() { names().collect() } else { near };
+        let all = || format!("its columns are {}", names().collect::<Vec<_>>().join(", "));
+        let near = nearest_or(&nearest(column, names()), all);
         bail!(Failure::usage(format!(
-            "cannot {what} column '{column}': table '{}' has no such column, the nearest are {}",
-            self.table.name,
-            near.join(", ")
+            "cannot {what} column '{column}': table '{}' has no such column, {near}",
+            self.table.name
         )))
     }
 
@@ -350,9 +349,9 @@ impl<'a> Assignment<'a> {
                 "seq" | timeframe::COLUMN => {}
                 "ts" => bail!(
                     Failure::usage(format!(
-                        "cannot find the time of '{}': its fields are {}",
+                        "cannot find the time of '{}': {}",
                         self.file_name,
-                        fields.list()
+                        fields.said()
                     ))
                     .hint("`--map ts=FIELD` names the field")
                 ),
@@ -365,9 +364,9 @@ impl<'a> Assignment<'a> {
                     };
                     bail!(
                         Failure::usage(format!(
-                            "cannot fill key column '{name}' from '{}': its fields are {}",
+                            "cannot fill key column '{name}' from '{}': {}",
                             self.file_name,
-                            fields.list()
+                            fields.said()
                         ))
                         .hint(hint)
                     )

@@ -22,6 +22,15 @@ pub(super) struct Fields<'a> {
     kind: Kind<'a>,
 }
 
+/// Returns what is said behind an unknown word: the nearest names, or `others` where none is near.
+pub(super) fn nearest_or(near: &[&str], others: impl FnOnce() -> String) -> String {
+    match near {
+        [] => others(),
+        [name] => format!("the nearest is '{name}'"),
+        _ => format!("the nearest are '{}'", near.join("', '")),
+    }
+}
+
 enum Kind<'a> {
     Csv(csv::CsvReading),
     Objects(&'a [Block]),
@@ -171,23 +180,23 @@ impl<'a> Fields<'a> {
 
     /// Returns the error for a field that is not there.
     pub(super) fn missing(&self, column: &str, field: &str, file_name: &str) -> anyhow::Error {
-        let near = nearest(field, self.names.iter().map(String::as_str));
-        let near = if near.is_empty() { self.list() } else { near.join(", ") };
-        Failure::usage(format!(
-            "cannot fill column '{column}': '{file_name}' has no field '{field}', the nearest are {near}"
-        ))
-        .into()
+        let near = nearest_or(&nearest(field, self.names.iter().map(String::as_str)), || self.said());
+        Failure::usage(format!("cannot fill column '{column}': '{file_name}' has no field '{field}', {near}"))
+            .into()
     }
 
-    /// Returns the names as a message shows them.
-    pub(super) fn list(&self) -> String {
+    /// Returns what a message says of the names.
+    pub(super) fn said(&self) -> String {
         /// Names shown at most; there may be ten thousand.
         const SHOWN: usize = 30;
+        if self.names.iter().all(String::is_empty) {
+            return "it has no fields".to_owned();
+        }
         let mut text = self.names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
         if self.names.len() > SHOWN {
             text.push_str(", …");
         }
-        if text.is_empty() { "none".to_owned() } else { text }
+        format!("its fields are {text}")
     }
 
     /// Returns how the blocks are read, for the slots in use.

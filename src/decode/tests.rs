@@ -111,6 +111,7 @@ fn what_does_not_bind_is_refused_with_names() {
     let cases = [
         (SET, "a,b\nx,1\n", "its fields are a, b"),
         (SET, "a,b\nx,1\n", "`--map ts=FIELD`"),
+        ("map.close = 'foo'\nset.symbol = 'A'", "ts,last\n2024-01-01,1\n", "its fields are ts, last"),
         (
             "",
             "date,close\n2024-01-01,1\n",
@@ -121,10 +122,10 @@ fn what_does_not_bind_is_refused_with_names() {
         (
             "map.close = 'las'\nset.symbol = 'A'",
             "ts,last\n2024-01-01,1\n",
-            "has no field 'las', the nearest are last",
+            "has no field 'las', the nearest is 'last'",
         ),
-        ("map.clos = 'last'\nset.symbol = 'A'", "ts,last\n2024-01-01,1\n", "the nearest are close"),
-        ("set.clos = '1'", "ts,last\n2024-01-01,1\n", "the nearest are close"),
+        ("map.clos = 'last'\nset.symbol = 'A'", "ts,last\n2024-01-01,1\n", "the nearest is 'close'"),
+        ("set.clos = '1'", "ts,last\n2024-01-01,1\n", "the nearest is 'close'"),
         ("set.volume = 'x'", "ts,last\n2024-01-01,1\n", "cannot set column 'volume' to 'x': it is no number"),
         ("set.timeframe = '5 parsecs'", "ts,last\n2024-01-01,1\n", "expected a timeframe"),
         (SET, "2024-01-01,1,2\n2024-01-02,1,2\n", "`--columns NAME1,NAME2,NAME3`"),

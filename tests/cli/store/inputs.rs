@@ -243,3 +243,11 @@ fn an_input_of_a_header_alone_stores_nothing_and_is_no_error() {
     sandbox.write("bars.csv", "date,close,symbol\n");
     assert_eq!(sandbox.store(&format!("bars bars.csv {OPTIONS}")), Counts::default());
 }
+
+#[test]
+fn an_input_without_fields_is_named_so() {
+    let sandbox = Sandbox::new();
+    sandbox.write("empty.csv", "");
+    let failed = sandbox.barn(["store", "bars", "empty.csv"]).fails(2);
+    failed.says(&["cannot fill key column 'symbol' from 'empty.csv': it has no fields"]);
+}
