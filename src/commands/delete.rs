@@ -20,6 +20,7 @@ use crate::ui::figures;
 /// Undoes a wrong import: rows, archived files and what the ledger says of them change in one step, so that a fetch
 /// asks again for what is gone. Rows that others write meanwhile stay.
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("way").args(["yes", "dry_run"]).required(true)))]
 #[command(after_help = "Examples:
   barn delete bars --where \"source = 'kaggle' AND symbol = 'AAPL'\" --dry-run
   barn delete trades --where \"ts < '2020-01-01'\" --yes")]
@@ -32,7 +33,7 @@ pub struct DeleteArgs {
     condition: String,
 
     /// Do it; without this nothing is deleted
-    #[arg(long, required_unless_present = "dry_run")]
+    #[arg(long)]
     yes: bool,
 
     /// Say how many rows would go, and delete nothing

@@ -116,7 +116,7 @@ fn what_is_gone_is_fetched_again() {
 fn nothing_is_deleted_without_being_sure() {
     let sandbox = half_archived();
     let before = (sandbox.contents("barn"), hot(&sandbox, "bars"));
-    sandbox.barn(["delete", "bars", "--where", "true"]).fails(2).says(&["--yes"]);
+    sandbox.barn(["delete", "bars", "--where", "true"]).fails(2).says(&["<--yes|--dry-run>"]);
     sandbox.barn(["delete", "bars"]).fails(2).says(&["--where"]);
     let failed = sandbox.barn(["delete", "bars", "--where", "clos > 1", "--yes"]).fails(2);
     failed.says(&["cannot use 'clos > 1' as a condition", "cannot find column 'clos'"]);
