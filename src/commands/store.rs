@@ -1,6 +1,7 @@
 //! `barn store`: files and streams into a table.
 
 use std::collections::HashSet;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -141,6 +142,9 @@ pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
         context.metrics.subject(&args.table);
     }
     let mut tally = Tally::default();
+    if args.files == ["-"] && std::io::stdin().is_terminal() {
+        context.ui.note("rows are read from the terminal until Ctrl-D; `barn store TABLE FILE` reads a file");
+    }
     let sources = open_all(context, &args.files, &mut tally)?;
     let total = sources.iter().map(Source::size).sum();
     let request = request(&context.global.store, args)?;
