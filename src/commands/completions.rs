@@ -15,7 +15,7 @@ use crate::error::Kind;
 /// The files for the common shells lie in completions/ of the source.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  barn completions bash > ~/.local/share/bash-completion/completions/barn
+  echo 'source <(barn completions bash)' >> ~/.bashrc
   barn completions man | man -l -")]
 pub struct CompletionsArgs {
     /// A shell, or man

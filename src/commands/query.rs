@@ -37,8 +37,8 @@ const LONG_ABOUT: &str = "\
 Ask SQL of the store
 
 Standard SQL with window functions, as DataFusion runs it; queries only read. Without ORDER BY the order of the \
-rows is not specified. Beside DataFusion's functions there are time_bucket(interval, ts), first(x, ts), last(x, ts), \
-max_by(x, y), min_by(x, y), strftime(ts, format), epoch(ts) and epoch_ms(ts); the four in the middle pass over nulls.";
+rows is not specified. Beside DataFusion's functions there are time_bucket(interval, ts), strftime(ts, format), \
+epoch(ts) and epoch_ms(ts), and first(x, ts), last(x, ts), max_by(x, y) and min_by(x, y), which pass over nulls.";
 
 /// Ask SQL of the store
 #[derive(clap::Args)]

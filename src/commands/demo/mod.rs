@@ -41,11 +41,11 @@ const LEFT_OUT: [&str; 9] = [
 /// Show what barn does, without a network, a key or a configuration
 ///
 /// Two small providers run inside the program; the commands that fetch from them, store, and answer are
-/// run for real, on a store that is removed at the end. It takes two or three seconds.
+/// run for real, on a store that is removed at the end. It takes about a second.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   barn demo
-  barn demo --color never > demo.txt")]
+  barn demo > demo.txt 2>&1")]
 pub struct DemoArgs {}
 
 /// A command of the demo.

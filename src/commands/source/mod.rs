@@ -75,8 +75,8 @@ struct ShowArgs {
   barn source check ./mine.toml
   barn source check binance")]
 struct CheckArgs {
-    /// The path of a file, or a source
-    #[arg(value_name = "FILE|NAME")]
+    /// A source, or the path of a file
+    #[arg(value_name = "NAME|FILE")]
     source: String,
 }
 

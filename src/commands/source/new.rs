@@ -46,7 +46,7 @@ pub(super) struct NewArgs {
     output: Option<PathBuf>,
 
     /// Replace the file
-    #[arg(long)]
+    #[arg(short, long)]
     force: bool,
 }
 
