@@ -137,17 +137,20 @@ impl Maker<'_> {
     }
 
     fn write(&mut self, made: Vec<Made>) -> Result<()> {
-        let mut input = Input::new(&self.plan.table.name, OnConflict::Replace);
+        let mut replacing = Input::new(&self.plan.table.name, OnConflict::Replace);
+        let mut adding = Input::new(&self.plan.table.name, OnConflict::Ignore);
         for Made { slice, frames, buckets } in made {
-            for (place, (key, spans)) in self.work.series.iter().enumerate() {
+            let is_kept = slice.stop <= self.work.kept_until;
+            for (place, (key, spans)) in self.work.series.iter().enumerate().filter(|_| !is_kept) {
                 for span in spans.iter().filter_map(|span| span.intersect(slice)) {
                     let keep = |ts: i64| buckets.contains(&(place, ts));
                     self.outcome.deleted +=
                         self.store.delete_rollup_rows(&self.plan.table.name, key, span, &keep)?;
                 }
             }
+            let input = if is_kept { &mut adding } else { &mut replacing };
             for frame in frames {
-                let counts = self.store.write(&mut input, frame)?;
+                let counts = self.store.write(input, frame)?;
                 self.outcome.written += counts.inserted + counts.updated;
             }
         }
@@ -158,6 +161,7 @@ impl Maker<'_> {
     fn clear(&mut self) -> Result<()> {
         for (key, spans) in &self.work.series {
             for span in spans.iter().flat_map(|span| subtract(*span, &self.work.slices)) {
+                let Some(span) = Span::new(span.start.max(self.work.kept_until), span.stop) else { continue };
                 self.outcome.deleted +=
                     self.store.delete_rollup_rows(&self.plan.table.name, key, span, &|_| false)?;
             }

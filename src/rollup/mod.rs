@@ -48,8 +48,8 @@ const LOCK: &str = ".rollup.lock";
 /// What a refresh leaves alone.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// For a rollup the time before which the rows it is made of are gone on purpose: buckets that start earlier keep
-    /// their rows.
+    /// For a rollup the time before which the rows it is made of go on purpose: buckets that start earlier keep their
+    /// rows, and those that have none yet are made of what is still there.
     pub keep_before: BTreeMap<String, i64>,
 }
 

@@ -87,11 +87,13 @@ impl<'r> Plan<'r> {
         format!("{}{} GROUP BY {}", self.select, filter(&conditions), self.group_by)
     }
 
-    /// Returns the query for the first and the last time of the source.
-    pub(super) fn extent_sql(&self) -> String {
-        let timeframe = self.timeframe.and(self.conditions.first()).map(String::as_str);
+    /// Returns the query for the first and the last time that the source has within a span.
+    pub(super) fn extent_sql(&self, span: Span) -> String {
+        let range = range(span);
+        let timeframe = self.timeframe.and(self.conditions.first());
+        let conditions: Vec<&str> = timeframe.into_iter().chain(&range).map(String::as_str).collect();
         let source = quoted(self.rollup.from());
-        format!("SELECT min(ts), max(ts) FROM {source}{}", filter(&Vec::from_iter(timeframe)))
+        format!("SELECT min(ts), max(ts) FROM {source}{}", filter(&conditions))
     }
 
     /// Returns the key that a series of the source has in the rollup, `None` for one that is not taken.

@@ -21,7 +21,7 @@ const MAX_NAMED: usize = 200;
 pub(super) struct Source {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) engine: Engine,
-    /// Buckets that start before keep their rows.
+    /// Buckets that start before keep the rows they have.
     pub(super) keep_before: Option<i64>,
 }
 
@@ -29,9 +29,12 @@ pub(super) struct Source {
 pub(super) struct Work {
     /// Series of the rollup by their keys, with the whole buckets that are made again, in order.
     pub(super) series: Vec<(SeriesKey, Vec<Span>)>,
-    /// The spans that are asked for; outside of them the source has no rows.
+    /// The spans that are asked for; outside of them the source has no rows. None begins before `kept_until` and
+    /// ends behind it.
     pub(super) slices: Vec<Span>,
     pub(super) is_whole: bool,
+    /// Buckets that start before keep the rows they have, and get one only where they have none.
+    pub(super) kept_until: i64,
 }
 
 /// Spans by the encoded key of a series.
@@ -46,10 +49,15 @@ impl Work {
             Some(changed) => changed,
             None => everything(source, plan)?,
         };
-        let mut series: Vec<_> =
-            changed.into_values().map(|(key, spans)| (key, clip(spans, source, plan))).collect();
+        let kept_until = kept_until(source, plan);
+        let reach = reach(source, plan, &changed, kept_until)?;
+        let parts = |span: Span| reach.iter().filter_map(move |part| span.intersect(*part));
+        let mut series: Vec<(SeriesKey, Vec<Span>)> = Vec::new();
+        for (key, spans) in changed.into_values() {
+            series.push((key, coalesce(spans).into_iter().flat_map(parts).collect()));
+        }
         series.retain(|(_, spans)| !spans.is_empty());
-        let mut work = Self { series, slices: Vec::new(), is_whole };
+        let mut work = Self { series, slices: Vec::new(), is_whole, kept_until };
         work.slices = work.slices(source, plan)?;
         Ok(work)
     }
@@ -71,11 +79,18 @@ impl Work {
         let total = all.iter().map(|span| self.buckets_in(plan, *span)).fold(0, u64::saturating_add);
         if total > MAX_OPEN {
             // A span may reach far beyond the rows that there are.
-            let extent = extent(source, plan)?;
+            let extent = extent(source, plan, Span { start: i64::MIN, stop: i64::MAX })?;
             all = all.iter().filter_map(|span| span.intersect(extent?)).collect();
         }
         let mut slices = Vec::new();
-        for cluster in clusters(&all) {
+        let halves = |cluster: Span| {
+            let until = self.kept_until;
+            [
+                Span::new(cluster.start, cluster.stop.min(until)),
+                Span::new(cluster.start.max(until), cluster.stop),
+            ]
+        };
+        for cluster in clusters(&all).into_iter().flat_map(halves).flatten() {
             let parts = self.buckets_in(plan, cluster).div_ceil(MAX_OPEN).max(1);
             let length = (cluster.micros() / i64::try_from(parts)?).max(1);
             let mut start = cluster.start;
@@ -146,18 +161,26 @@ fn everything(source: &Source, plan: &Plan<'_>) -> Result<Changed> {
     Ok(keys.into_iter().map(|key| (key.encode(), (key, all()))).collect())
 }
 
-/// Leaves out buckets that keep their rows.
-fn clip(spans: Vec<Span>, source: &Source, plan: &Plan<'_>) -> Vec<Span> {
-    let spans = coalesce(spans);
-    let Some(cutoff) = source.keep_before else { return spans };
+/// Returns the start of the first bucket of which all rows of the source are to stay.
+fn kept_until(source: &Source, plan: &Plan<'_>) -> i64 {
+    let Some(cutoff) = source.keep_before else { return i64::MIN };
     let floor = plan.floor(cutoff);
-    let first = if floor == cutoff { floor } else { plan.width.after(floor).unwrap_or(i64::MAX) };
-    spans.into_iter().filter_map(|span| Span::new(span.start.max(first), span.stop)).collect()
+    if floor == cutoff { floor } else { plan.width.after(floor).unwrap_or(i64::MAX) }
 }
 
-/// Returns the whole buckets from the first to the last row of the source.
-fn extent(source: &Source, plan: &Plan<'_>) -> Result<Option<Span>> {
-    let rows = source.engine.query(&plan.extent_sql())?.values()?;
+/// Returns the time in which buckets are made: before `kept_until` only where the source still has rows.
+fn reach(source: &Source, plan: &Plan<'_>, changed: &Changed, kept_until: i64) -> Result<Vec<Span>> {
+    let starts = changed.values().flat_map(|(_, spans)| spans.iter().map(|span| span.start));
+    let old = match starts.min().and_then(|first| Span::new(first, kept_until)) {
+        Some(old) => extent(source, plan, old)?,
+        None => None,
+    };
+    Ok(old.into_iter().chain([Span { start: kept_until, stop: i64::MAX }]).collect())
+}
+
+/// Returns the whole buckets from the first to the last row that the source has within a span.
+fn extent(source: &Source, plan: &Plan<'_>, span: Span) -> Result<Option<Span>> {
+    let rows = source.engine.query(&plan.extent_sql(span))?.values()?;
     let [Value::Timestamp(first), Value::Timestamp(last)] = rows.first().map_or(&[][..], Vec::as_slice)
     else {
         return Ok(None);

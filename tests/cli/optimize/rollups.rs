@@ -66,6 +66,26 @@ fn what_is_dropped_by_retention_stays_in_the_rollup() {
 }
 
 #[test]
+fn what_retention_is_about_to_drop_is_in_the_rollup_before() {
+    let sandbox = declared();
+    let direct = rows(&sandbox, DIRECT);
+    config(&sandbox, &format!("{HOURS}[table.bars.retention]\n1m = \"1d\"\n"));
+    let now = "2024-01-02T04:59:30Z";
+    try_optimize(&sandbox, now, "").ok().says(&["rollups: bars_1h: all ", "dropped"]);
+    assert_eq!(sandbox.value("SELECT min(ts) AS m FROM bars"), "2024-01-01T05:00:00Z");
+    assert_same(&rows(&sandbox, MADE), &direct);
+    // Rows as old that come later: a bucket that is new is made, one that is known stays as it is.
+    let rows_of = "ts,symbol,open,high,low,close,volume\n";
+    sandbox.write("old.csv", format!("{rows_of}1703980800,SYM001,1,2,1,2,5\n1704067200,SYM001,1,2,1,2,5\n"));
+    sandbox.store("bars old.csv --set timeframe=1m");
+    try_optimize(&sandbox, now, "").ok().says(&["rollups: bars_1h: 2 buckets", "1 row written"]);
+    assert_eq!(sandbox.value("SELECT n FROM bars_1h WHERE ts < '2024-01-01'"), "1");
+    let first = "SELECT n FROM bars_1h WHERE symbol = 'SYM001' AND ts = '2024-01-01'";
+    assert_eq!(sandbox.value(first), "60");
+    try_optimize(&sandbox, now, "--only rollups").ok().says(&["rollups: nothing to do"]);
+}
+
+#[test]
 fn a_rollup_of_a_column_that_is_gone_says_so_and_others_are_made() {
     let sandbox = declared();
     config(
