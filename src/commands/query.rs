@@ -272,7 +272,13 @@ fn write_file(
     answer: &mut Answer,
     path: &Path,
 ) -> Result<(u64, Option<Instant>)> {
-    let format = args.format.or_else(|| Format::from_extension(path)).unwrap_or(Format::Csv);
+    let format = args.format.or_else(|| Format::from_extension(path)).unwrap_or_else(|| {
+        if path.extension().is_some() {
+            let name = path.display();
+            context.ui.note(&format!("'{name}' is written as csv: its name tells no other format"));
+        }
+        Format::Csv
+    });
     let overwrite = if args.force { Overwrite::Replace } else { Overwrite::Refuse };
     let mut draft = Draft::new(path, overwrite)?;
     let written = write(context, answer, format, Box::new(draft.file()), Screen::default())

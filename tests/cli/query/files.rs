@@ -57,6 +57,9 @@ fn the_format_follows_the_name_of_the_output() {
     }
     sandbox.barn(["query", sql, "-o", "n.txt", "--format", "csv"]).ok();
     assert_eq!(sandbox.read_text("n.txt"), "n\n12\n");
+    let guessed = sandbox.barn(["query", sql, "-o", "n.csv.gz"]).ok();
+    guessed.says_exactly("note: 'n.csv.gz' is written as csv: its name tells no other format\n");
+    sandbox.barn(["query", sql, "-o", "n"]).ok().says_exactly("");
 }
 
 #[test]
