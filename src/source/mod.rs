@@ -138,11 +138,10 @@ fn find(name: &str) -> Result<(String, String)> {
     }
     let known = list()?;
     let near = section::suggestion(name, known.iter().map(|entry| entry.name.as_str()));
-    let file = format!("./{name}.toml");
-    let hint = if Path::new(&file).is_file() {
-        format!("`{file}` is a file here")
-    } else {
-        "`barn source list` shows all".to_owned()
+    let files = [format!("./{name}.toml"), format!("./{name}")];
+    let hint = match files.iter().find(|file| Path::new(file).is_file()) {
+        Some(file) => format!("`{file}` is a file here"),
+        None => "`barn source list` shows all".to_owned(),
     };
     Err(Failure::usage(format!("unknown source '{name}', {near}")).hint(hint).into())
 }

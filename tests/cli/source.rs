@@ -98,6 +98,9 @@ fn a_definition_is_shown_as_it_is() {
     sandbox.write("mine.toml", MINE);
     let done = sandbox.barn(["source", "check", "mine"]).fails(2);
     done.says(&["unknown source 'mine'", "`./mine.toml` is a file here"]);
+    sandbox.write("mine.txt", MINE);
+    let done = sandbox.barn(["source", "check", "mine.txt"]).fails(2);
+    done.says(&["unknown source 'mine.txt'", "`./mine.txt` is a file here"]);
 }
 
 #[test]
