@@ -59,8 +59,9 @@ fn chapter(command: &Command, name: &str, out: &mut Vec<u8>) -> Result<()> {
     page.render_description_section(&mut section)?;
     page.render_options_section(&mut section)?;
     page.render_extra_section(&mut section)?;
+    let text = String::from_utf8_lossy(&section).replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n");
     // Sections of a command are subsections of the page.
-    out.extend_from_slice(String::from_utf8_lossy(&section).replace(".SH ", ".SS ").as_bytes());
+    out.extend_from_slice(text.replace(".SH ", ".SS ").as_bytes());
     for sub in command.get_subcommands() {
         chapter(sub, &format!("{name} {}", sub.get_name().to_uppercase()), out)?;
     }
