@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-use crate::harness::{Sandbox, difference};
+use crate::harness::{Sandbox, difference, gzip};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -44,7 +44,14 @@ fn completions_and_the_manual_page_are_fresh() {
 /// The commands that `barn --help` lists.
 fn commands(sandbox: &Sandbox) -> Vec<String> {
     let help = sandbox.barn(["--help"]).ok().stdout();
-    let listed = help.split("Commands:\n").nth(1).unwrap_or_else(|| panic!("no commands in\n{help}"));
+    let commands = listed(&help);
+    assert!(!commands.is_empty(), "no commands in\n{help}");
+    commands
+}
+
+/// The commands that a page of help lists.
+fn listed(help: &str) -> Vec<String> {
+    let Some(listed) = help.split("Commands:\n").nth(1) else { return Vec::new() };
     let lines = listed.lines().take_while(|line| line.starts_with("  "));
     // A longer description goes on in a line that is set in further.
     let names =
@@ -67,6 +74,45 @@ fn every_help_ends_with_two_examples() {
         assert_eq!(count, 2, "barn {command} --help ends with:\n{examples}");
         let is_last = examples.lines().all(|line| line.is_empty() || line.starts_with("  "));
         assert!(is_last, "something follows the examples of barn {command} --help:\n{examples}");
+    }
+}
+
+/// The examples of a page of help and of the pages below it.
+fn shown(sandbox: &Sandbox, page: &[String]) -> Vec<String> {
+    let help = sandbox.barn(page.iter().map(String::as_str).chain(["--help"])).ok().stdout();
+    let (_, examples) = help.rsplit_once("Examples:\n").unwrap_or_else(|| panic!("no examples in\n{help}"));
+    let examples = examples.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut found: Vec<String> = examples.map(ToOwned::to_owned).collect();
+    for name in listed(&help) {
+        found.extend(shown(sandbox, &[page, std::slice::from_ref(&name)].concat()));
+    }
+    found
+}
+
+#[test]
+fn the_examples_of_the_help_work() {
+    /// Parts of examples that need a network, other programs, other folders, runs or a definition from before.
+    const ELSEWHERE: [&str; 7] =
+        ["barn fetch", "| m", "/var/lib", "~/", "barn runs show", "barn runs compare", "> mine.toml"];
+    let sandbox = Sandbox::new();
+    let prices = document("fixtures/prices/bars.csv");
+    sandbox.write("prices.csv.gz", gzip(prices.as_bytes()));
+    sandbox.write("prices.csv", &prices);
+    sandbox.write("ticks.csv", &prices);
+    sandbox.write("positions.csv", document("fixtures/prices/positions.csv"));
+    sandbox.write("ticks/spy_20240102_trade.csv", document("fixtures/ticks/spy_20240102_trade.csv"));
+    sandbox.write("ticks.toml", document("fixtures/layouts/ticks.toml"));
+    sandbox.write("answer.json", r#"{"data": [[1704067200000, 1.0, 2.0, 0.5, 1.5]]}"#);
+    for command in commands(&sandbox) {
+        for example in shown(&sandbox, &[command]) {
+            if ELSEWHERE.iter().any(|part| example.contains(part)) {
+                continue;
+            }
+            if example.starts_with("barn source new") {
+                sandbox.shell("rm -f mine.toml").ok();
+            }
+            sandbox.shell(&example).ok();
+        }
     }
 }
 
