@@ -195,7 +195,11 @@ pub fn main() -> ExitCode {
 fn usage(err: &clap::Error) -> ExitCode {
     let code = if err.use_stderr() { Kind::Usage.code() } else { 0 };
     match err.print() {
-        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(Kind::Failed.code()),
+        Err(err) if err.kind() != std::io::ErrorKind::BrokenPipe => {
+            let err = anyhow::Error::new(err).context("cannot write the help");
+            Ui::new(Volume::Normal, ColorChoice::Auto).error(&err);
+            ExitCode::from(Kind::Failed.code())
+        }
         _ => ExitCode::from(code),
     }
 }

@@ -316,6 +316,7 @@ fn a_full_disk_under_the_result() {
             refused(sandbox.shell(&line)).says(&["error: cannot ", "No space left on device"]);
         }
         refused(sandbox.shell("barn info > /dev/full")).says(&["No space left on device"]);
+        refused(sandbox.shell("barn --help > /dev/full")).says(&["error: cannot write the help"]);
     });
 }
 
