@@ -376,7 +376,10 @@ fn a_table_that_is_none_is_not_blamed_on_the_sample() {
 #[test]
 fn samples_without_records_are_refused() {
     let sandbox = Sandbox::new();
-    for (sample, words) in [("{}", "no records"), ("{\"a\":", "EOF"), ("", "no records")] {
+    let packed = "\u{1f}\0a,b,c\nd,e,f\ng,h,i\n";
+    for (sample, words) in
+        [("{}", "no records"), ("{\"a\":", "EOF"), ("", "no records"), (packed, "no records")]
+    {
         sandbox.write("sample", sample);
         let done = sandbox.barn(["source", "new", "mine", "--from", "sample"]).fails(1);
         done.says(&["cannot read sample 'sample'", words]);

@@ -60,6 +60,8 @@ pub(super) fn look(bytes: &[u8], table: Option<&str>) -> Result<Sample> {
         Err(err) if matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) => {
             bail!("{err}");
         }
+        // A compressed file is none, though it may have commas.
+        Err(_) if bytes.contains(&0) => Vec::new(),
         Err(_) => csv(bytes).into_iter().collect(),
     };
     let names: Vec<&str> = match table {
