@@ -117,7 +117,7 @@ fn fetches_stores_upkeep_and_queries_at_once() {
     let folder = Sandbox::patient();
     folder.write("source.toml", Shape::Rows.definition(&provider.url(), ""));
     folder.write("first.csv", "ts,symbol,close\n1,FIRST,1\n");
-    folder.store("bars first.csv --set timeframe=1m");
+    folder.store("bars first.csv --set timeframe=1m --set source=first");
     let scene = Scene { folder, _provider: provider, over: AtomicBool::new(false), ran: AtomicU64::new(0) };
     let everyone = &scene;
     let (files, days, compressed, optimized, asked) = thread::scope(|scope| {
