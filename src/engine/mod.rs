@@ -15,6 +15,7 @@ mod nanos;
 mod order;
 mod repeat;
 mod rows;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -221,6 +222,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_runtime_env(environment.build_arc()?)
         .with_default_features()
         .with_analyzer_rule(Arc::new(nanos::ExactNanos))
+        .with_analyzer_rule(Arc::new(spans::ExactSpans))
         .with_physical_optimizer_rule(Arc::new(order::KeepOrder))
         .build();
     let context = SessionContext::new_with_state(state);

@@ -118,7 +118,8 @@ fn constant(expr: &Expr) -> Option<Constant> {
     }
 }
 
-fn evaluate(expr: Expr) -> Result<Expr> {
+/// Computes what can be computed without a row.
+pub(super) fn evaluate(expr: Expr) -> Result<Expr> {
     let context = SimplifyContext::builder().with_schema(Arc::new(DFSchema::empty())).build();
     ExprSimplifier::new(context).simplify(expr)
 }
