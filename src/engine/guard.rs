@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use anyhow::{Result, bail};
 use datafusion::common::DataFusionError;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::{self, Visit as _, Visitor};
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::error::Failure;
@@ -29,6 +29,9 @@ pub(super) fn parse(sql: &str) -> Result<VecDeque<Statement>> {
                 Failure::usage(format!("cannot run '{word}': queries only read"))
                     .hint("`barn store TABLE FILE` adds rows")
             );
+        }
+        if let Some(Unheard { words, hint }) = unheard(statement) {
+            bail!(Failure::usage(format!("cannot run '{words}': it is not supported")).hint(hint));
         }
     }
     Ok(statements)
@@ -100,6 +103,78 @@ fn selects_into(body: &ast::SetExpr) -> bool {
     }
 }
 
+/// Words that DataFusion (55.2) parses and then passes over, so that its answer would be another.
+struct Unheard {
+    words: &'static str,
+    hint: &'static str,
+}
+
+/// Finds such words in a statement.
+fn unheard(statement: &Statement) -> Option<Unheard> {
+    let statement = match statement {
+        Statement::Statement(statement) => statement,
+        Statement::Explain(explain) => return unheard(&explain.statement),
+        _ => return None,
+    };
+    match statement.visit(&mut Search) {
+        ControlFlow::Break(found) => Some(found),
+        ControlFlow::Continue(()) => None,
+    }
+}
+
+struct Search;
+
+impl Visitor for Search {
+    type Break = Unheard;
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<Unheard> {
+        bag(&query.body).map_or(ControlFlow::Continue(()), ControlFlow::Break)
+    }
+
+    fn pre_visit_select(&mut self, select: &ast::Select) -> ControlFlow<Unheard> {
+        match &select.group_by {
+            ast::GroupByExpr::All(more) | ast::GroupByExpr::Expressions(_, more) if !more.is_empty() => {
+                ControlFlow::Break(Unheard { words: "GROUP BY … WITH", hint: "`GROUP BY ROLLUP (a, b)`" })
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &ast::TableFactor) -> ControlFlow<Unheard> {
+        match table {
+            ast::TableFactor::Table { sample: Some(_), .. }
+            | ast::TableFactor::Derived { sample: Some(_), .. } => {
+                ControlFlow::Break(Unheard { words: "TABLESAMPLE", hint: "`ORDER BY random() LIMIT 100`" })
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<Unheard> {
+        match expr {
+            // It would look for the pattern anywhere in the text.
+            ast::Expr::SimilarTo { .. } => {
+                ControlFlow::Break(Unheard { words: "SIMILAR TO", hint: "`symbol ~ '^(AAPL|MSFT)$'`" })
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// Returns the first set operation that has to count equal rows, and would not.
+fn bag(body: &ast::SetExpr) -> Option<Unheard> {
+    let ast::SetExpr::SetOperation { left, op, set_quantifier, right } = body else { return None };
+    let words = match op {
+        ast::SetOperator::Except | ast::SetOperator::Minus => "EXCEPT ALL",
+        ast::SetOperator::Intersect => "INTERSECT ALL",
+        ast::SetOperator::Union => return bag(left).or_else(|| bag(right)),
+    };
+    if matches!(set_quantifier, ast::SetQuantifier::All | ast::SetQuantifier::AllByName) {
+        return Some(Unheard { words, hint: "`row_number() OVER (PARTITION BY a, b)` numbers equal rows" });
+    }
+    bag(left).or_else(|| bag(right))
+}
+
 fn first_word(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or_default();
     if word.eq_ignore_ascii_case("SELECT") { "SELECT INTO".to_owned() } else { word.to_uppercase() }
@@ -161,6 +236,23 @@ mod tests {
             ("PREPARE a AS SELECT 1", "PREPARE"),
         ] {
             assert_eq!(message(sql), format!("cannot run '{word}': queries only read"), "{sql}");
+        }
+    }
+
+    #[test]
+    fn words_that_would_be_passed_over_are_refused() {
+        for (sql, words) in [
+            ("SELECT a FROM t EXCEPT ALL SELECT a FROM u", "EXCEPT ALL"),
+            ("SELECT 1 UNION (SELECT a FROM t INTERSECT ALL SELECT a FROM u)", "INTERSECT ALL"),
+            ("WITH x AS (SELECT 1 EXCEPT ALL SELECT 2) SELECT * FROM x", "EXCEPT ALL"),
+            ("EXPLAIN SELECT a FROM t WHERE a NOT SIMILAR TO 'x'", "SIMILAR TO"),
+            ("SELECT a FROM t TABLESAMPLE 10 ROWS", "TABLESAMPLE"),
+            ("SELECT a FROM t GROUP BY a WITH ROLLUP", "GROUP BY … WITH"),
+        ] {
+            assert_eq!(message(sql), format!("cannot run '{words}': it is not supported"), "{sql}");
+        }
+        for sql in ["SELECT 1 EXCEPT SELECT 2", "SELECT 1 UNION ALL SELECT 1 INTERSECT SELECT 1"] {
+            assert!(parse(sql).is_ok(), "{sql}");
         }
     }
 
