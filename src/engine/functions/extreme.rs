@@ -15,12 +15,16 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Expr
 
 /// The four functions.
 pub(super) fn all() -> [AggregateUDF; 4] {
-    [("first", End::Least), ("last", End::Greatest), ("min_by", End::Least), ("max_by", End::Greatest)].map(
-        |(name, end)| {
-            let signature = Signature::user_defined(Volatility::Immutable);
-            AggregateUDF::new_from_impl(Extreme { name, end, signature })
-        },
-    )
+    let function = |name, end| {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        AggregateUDF::new_from_impl(Extreme { name, end, signature })
+    };
+    [
+        function("first", End::Least),
+        function("last", End::Greatest),
+        function("min_by", End::Least).with_aliases(["arg_min"]),
+        function("max_by", End::Greatest).with_aliases(["arg_max"]),
+    ]
 }
 
 /// Which row is wanted.

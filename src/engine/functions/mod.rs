@@ -3,6 +3,7 @@
 mod bucket;
 mod epoch;
 mod extreme;
+mod moments;
 mod sliding;
 mod strftime;
 mod width;
@@ -10,6 +11,7 @@ mod width;
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
+use datafusion::functions::math::signum;
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::prelude::SessionContext;
 
@@ -20,6 +22,7 @@ pub(super) fn register(context: &SessionContext) {
     for function in [bucket::time_bucket(), epoch::epoch(), epoch::epoch_ms(), strftime::strftime()] {
         context.register_udf(function);
     }
+    context.register_udf(signum().as_ref().clone().with_aliases(["sign"]));
     for function in extreme::all().into_iter().chain(sliding::all()) {
         context.register_udaf(function);
     }
