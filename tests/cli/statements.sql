@@ -771,6 +771,9 @@ SELECT symbol, timeframe, count(*) AS n FROM bars GROUP BY ALL ORDER BY symbol, 
 SELECT symbol, median(close) AS m, median(volume) AS v, median(trades) AS t FROM bars GROUP BY symbol ORDER BY
 symbol;
 
+SELECT symbol, quantile_cont(close, 0.9) AS q, quantile_cont(close, 0.05) AS r FROM bars GROUP BY symbol ORDER
+BY symbol;
+
 SELECT symbol, percentile_cont(0.25) WITHIN GROUP (ORDER BY close) AS q FROM bars WHERE timeframe = '1m' GROUP
 BY symbol ORDER BY symbol;
 
@@ -1080,11 +1083,6 @@ SELECT if(1 > 0, 'a', 'b') AS a;
 -- groups
 -- differs: barn has no ORDER BY ALL
 SELECT symbol, side, count(*) AS n FROM trades GROUP BY ALL ORDER BY ALL;
-
--- averages, spreads and quantiles
--- differs: quantiles between two rows take the distance from the lower one in millionths in barn
-SELECT symbol, quantile_cont(close, 0.9) AS q, quantile_cont(close, 0.05) AS r FROM bars GROUP BY symbol ORDER
-BY symbol;
 
 -- limits
 -- differs: barn has no FETCH: LIMIT

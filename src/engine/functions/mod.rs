@@ -4,6 +4,7 @@ mod bucket;
 mod epoch;
 mod extreme;
 mod moments;
+mod quantile;
 mod sliding;
 mod strftime;
 mod width;
@@ -23,7 +24,7 @@ pub(super) fn register(context: &SessionContext) {
         context.register_udf(function);
     }
     context.register_udf(signum().as_ref().clone().with_aliases(["sign"]));
-    for function in extreme::all().into_iter().chain(sliding::all()) {
+    for function in extreme::all().into_iter().chain(sliding::all()).chain([quantile::quantile()]) {
         context.register_udaf(function);
     }
 }
