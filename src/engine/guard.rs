@@ -103,7 +103,8 @@ fn selects_into(body: &ast::SetExpr) -> bool {
     }
 }
 
-/// Words that DataFusion (55.2) parses and then passes over, so that its answer would be another.
+/// Words that are parsed and then passed over (DataFusion 55.2) or misread, so that the answer would be to
+/// another question.
 struct Unheard {
     words: &'static str,
     hint: &'static str,
@@ -156,9 +157,22 @@ impl Visitor for Search {
             ast::Expr::SimilarTo { .. } => {
                 ControlFlow::Break(Unheard { words: "SIMILAR TO", hint: "`symbol ~ '^(AAPL|MSFT)$'`" })
             }
+            // sqlparser (0.62) takes all that follows for the right side.
+            ast::Expr::IsDistinctFrom(_, right) | ast::Expr::IsNotDistinctFrom(_, right) if joins(right) => {
+                ControlFlow::Break(Unheard {
+                    words: "IS DISTINCT FROM … AND",
+                    hint: "`(a IS DISTINCT FROM b) AND c`",
+                })
+            }
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+/// Returns whether an expression is made of conditions.
+fn joins(expr: &ast::Expr) -> bool {
+    use ast::BinaryOperator::{And, Or, Xor};
+    matches!(expr, ast::Expr::BinaryOp { op: And | Or | Xor, .. })
 }
 
 /// Returns the first set operation that has to count equal rows, and would not.
@@ -246,12 +260,17 @@ mod tests {
             ("SELECT 1 UNION (SELECT a FROM t INTERSECT ALL SELECT a FROM u)", "INTERSECT ALL"),
             ("WITH x AS (SELECT 1 EXCEPT ALL SELECT 2) SELECT * FROM x", "EXCEPT ALL"),
             ("EXPLAIN SELECT a FROM t WHERE a NOT SIMILAR TO 'x'", "SIMILAR TO"),
+            ("SELECT a IS NOT DISTINCT FROM b OR c FROM t", "IS DISTINCT FROM … AND"),
             ("SELECT a FROM t TABLESAMPLE 10 ROWS", "TABLESAMPLE"),
             ("SELECT a FROM t GROUP BY a WITH ROLLUP", "GROUP BY … WITH"),
         ] {
             assert_eq!(message(sql), format!("cannot run '{words}': it is not supported"), "{sql}");
         }
-        for sql in ["SELECT 1 EXCEPT SELECT 2", "SELECT 1 UNION ALL SELECT 1 INTERSECT SELECT 1"] {
+        for sql in [
+            "SELECT 1 EXCEPT SELECT 2",
+            "SELECT 1 UNION ALL SELECT 1 INTERSECT SELECT 1",
+            "SELECT (a IS DISTINCT FROM b) OR c IS DISTINCT FROM (d AND e) FROM t",
+        ] {
             assert!(parse(sql).is_ok(), "{sql}");
         }
     }

@@ -11,6 +11,7 @@ mod functions;
 mod guard;
 mod hot;
 mod kept;
+mod members;
 mod nanos;
 mod order;
 mod repeat;
@@ -223,6 +224,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_default_features()
         .with_analyzer_rule(Arc::new(nanos::ExactNanos))
         .with_analyzer_rule(Arc::new(spans::ExactSpans))
+        .with_analyzer_rule(Arc::new(members::ExactMembers))
         .with_physical_optimizer_rule(Arc::new(order::KeepOrder))
         .build();
     let context = SessionContext::new_with_state(state);
