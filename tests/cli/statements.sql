@@ -298,6 +298,20 @@ ORDER BY 1;
 SELECT holdings.symbol FROM holdings LEFT ANTI JOIN bars ON bars.symbol = holdings.symbol ORDER BY 1 NULLS
 LAST;
 
+SELECT count(*) AS n FROM bars WHERE symbol NOT IN (SELECT symbol FROM holdings) OR close < 0;
+
+SELECT count(*) AS n FROM bars WHERE symbol NOT IN (SELECT symbol FROM holdings WHERE symbol IS NOT NULL) OR
+close < 0;
+
+SELECT count(*) AS n FROM bars WHERE (symbol IN (SELECT symbol FROM holdings)) IS NULL;
+
+SELECT count(*) AS n FROM holdings WHERE symbol NOT IN (SELECT symbol FROM bars) OR shares > 100;
+
+SELECT count(*) AS n FROM holdings WHERE symbol NOT IN (SELECT symbol FROM bars) OR shares > 100 OR symbol IS
+NULL;
+
+SELECT count(*) AS n FROM notes WHERE EXISTS (SELECT 1 FROM holdings WHERE symbol IS NULL) OR level > 100;
+
 -- correlated subqueries
 SELECT symbol, ts, close FROM bars a WHERE timeframe = '1d' AND close = (SELECT max(close) FROM bars b WHERE
 b.symbol = a.symbol AND b.timeframe = a.timeframe) ORDER BY 1, 2;
@@ -322,6 +336,31 @@ SELECT symbol, ts FROM bars WHERE timeframe = '1d' AND close < ANY (SELECT cost 
 
 SELECT (SELECT max(ts) FROM bars) AS a, (SELECT min(ts) FROM trades) AS b, (SELECT count(*) FROM notes WHERE
 false) AS c, (SELECT level FROM notes WHERE false) AS d;
+
+SELECT symbol, ts FROM notes WHERE tag LIKE NULL OR level IN (NULL, 2) ORDER BY symbol, ts;
+
+SELECT h.symbol, coalesce((SELECT sum(t.size) FROM trades t WHERE t.symbol = h.symbol), -1) AS s FROM holdings
+h ORDER BY h.symbol NULLS LAST, h.account;
+
+SELECT h.symbol, (SELECT count(*) + 1 FROM trades t WHERE t.symbol = h.symbol) AS s FROM holdings h ORDER BY
+h.symbol NULLS LAST, h.account;
+
+SELECT a.symbol, count(b.symbol) AS n FROM holdings a LEFT JOIN notes b ON a.symbol = b.symbol AND a.shares >
+5 GROUP BY a.symbol ORDER BY 1 NULLS LAST;
+
+SELECT a.symbol, b.tag FROM holdings a LEFT JOIN notes b ON a.symbol = b.symbol WHERE b.tag IS NULL ORDER BY 1
+NULLS LAST, a.account, b.ts;
+
+SELECT count(*) AS n FROM holdings a FULL JOIN notes b ON a.symbol = b.symbol AND b.level > a.shares;
+
+SELECT avg(DISTINCT level) AS a, count(DISTINCT ok) AS b, sum(DISTINCT level) FILTER (WHERE ok) AS c FROM
+notes;
+
+SELECT symbol, count(DISTINCT level) AS a, count(DISTINCT tag) AS b, sum(level) AS c FROM notes GROUP BY
+symbol ORDER BY symbol;
+
+SELECT date_trunc('month', ts) AS m, count(DISTINCT symbol) AS n, max(close) FILTER (WHERE timeframe = '1d')
+AS x FROM bars GROUP BY 1 ORDER BY 1;
 
 -- common table expressions
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20) SELECT i, i * i AS square FROM n
@@ -992,6 +1031,36 @@ SELECT symbol, ts, first(close, ts) OVER (PARTITION BY symbol ORDER BY ts ROWS 4
 ts) OVER (PARTITION BY symbol ORDER BY ts ROWS 4 PRECEDING) AS b FROM bars WHERE timeframe = '1d' ORDER BY
 symbol, ts;
 
+-- what binds closer
+SELECT NOT 1 = 2 AS a, NOT true OR true AS b, 2 * 3 + 4 % 3 AS c, -2 * -3 AS d, 10 - 4 - 3 AS e, 1 + 2 = 3 AND
+4 > 3 AS f, 1 = 1 OR 1 = 2 AND 1 = 3 AS g;
+
+SELECT NULL IS NULL AND false AS a, 1 = 2 IS NULL AS b, NOT NULL IS NULL AS c, -5 % 3 AS d, (1 = 1) IS TRUE
+AND false AS e, NOT 1 IS NULL AND false AS f;
+
+SELECT CASE WHEN 1 = 1 THEN 2 END + 3 AS a, CAST('3' AS BIGINT) + 4 AS b, coalesce(NULL, 1) + 1 AS c;
+
+SELECT symbol, ts FROM notes WHERE NOT level = 3 AND NOT ok ORDER BY symbol, ts;
+
+SELECT symbol, ts FROM notes WHERE NOT level BETWEEN 3 AND 5 OR ok ORDER BY symbol, ts;
+
+SELECT symbol, ts FROM notes WHERE level > 3 IS TRUE AND ok ORDER BY symbol, ts;
+
+SELECT symbol, ts FROM notes WHERE ok IS NOT TRUE AND level > 2 ORDER BY symbol, ts;
+
+SELECT symbol, ts FROM notes WHERE ok IS UNKNOWN OR level > 9 ORDER BY symbol, ts;
+
+SELECT symbol, ts FROM notes WHERE level = ok::BIGINT + 1 ORDER BY symbol, ts;
+
+SELECT count(*) AS n FROM bars WHERE CASE WHEN symbol IN (SELECT symbol FROM holdings) THEN true WHEN symbol
+IS NULL OR EXISTS (SELECT 1 FROM holdings WHERE symbol IS NULL) THEN NULL ELSE false END OR close < 0;
+
+SELECT count(*) AS n FROM bars WHERE NOT CASE WHEN symbol IN (SELECT symbol FROM holdings) THEN true WHEN
+symbol IS NULL OR EXISTS (SELECT 1 FROM holdings WHERE symbol IS NULL) THEN NULL ELSE false END OR close < 0;
+
+SELECT 'a' || 'b' = 'ab' AS a, 'ab' LIKE 'a' || '%' AS b, NOT 'ab' LIKE 'b%' AS c, 5 BETWEEN 1 AND 3 + 3 AND
+true AS d, NOT 5 IN (1, 2) AS e;
+
 -- Statements that differ. README.md has a table of them.
 
 -- frames by rows
@@ -1004,10 +1073,24 @@ WHERE timeframe = '1m' AND symbol = 'SYM001' AND ts >= '2024-01-01T01:00:00' ORD
 SELECT symbol, ts FROM notes WHERE (symbol, level) IN (SELECT symbol, max(level) FROM notes GROUP BY symbol)
 ORDER BY 1, 2;
 
+-- differs: IN a subquery only as a condition in barn
+SELECT symbol, symbol IN (SELECT symbol FROM bars) AS a FROM holdings ORDER BY symbol NULLS LAST, account;
+
 -- correlated subqueries
 -- differs: barn has no LIMIT in a lateral subquery
 SELECT h.symbol, h.account, l.ts, l.close FROM holdings h, LATERAL (SELECT ts, close FROM bars b WHERE
 b.symbol = h.symbol AND b.timeframe = '1d' ORDER BY ts DESC LIMIT 2) AS l ORDER BY 1, 2, 3;
+
+-- differs: barn refuses IS DISTINCT FROM before AND and OR: its parser takes them for the right side
+SELECT ok IS DISTINCT FROM true AND level > 3 AS a FROM notes ORDER BY symbol, ts;
+
+-- differs: a subquery for one value depends on its row only by equality in barn
+SELECT symbol, count(*) AS n FROM notes n WHERE level >= (SELECT max(level) FROM notes m WHERE m.symbol =
+n.symbol AND m.ts < n.ts) GROUP BY symbol ORDER BY symbol;
+
+-- differs: a subquery for one value depends on its row only by equality in barn
+SELECT symbol, ts, (SELECT count(*) FROM notes m WHERE m.symbol = n.symbol AND m.level < n.level) AS r FROM
+notes n ORDER BY symbol, ts;
 
 -- set operations
 -- differs: barn refuses EXCEPT ALL: its planner would answer as if it were no ALL
