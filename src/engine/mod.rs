@@ -8,6 +8,7 @@ mod cold;
 mod failure;
 mod files;
 mod functions;
+mod grouping;
 mod guard;
 mod hot;
 mod kept;
@@ -32,6 +33,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::resolve::resolve_table_references;
@@ -218,6 +220,8 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         let execution = &mut config.options_mut().execution;
         execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(merging);
     }
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(grouping::ForgetOrder));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(environment.build_arc()?)
@@ -225,6 +229,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_analyzer_rule(Arc::new(nanos::ExactNanos))
         .with_analyzer_rule(Arc::new(spans::ExactSpans))
         .with_analyzer_rule(Arc::new(members::ExactMembers))
+        .with_physical_optimizer_rules(rules)
         .with_physical_optimizer_rule(Arc::new(order::KeepOrder))
         .build();
     let context = SessionContext::new_with_state(state);
