@@ -806,6 +806,28 @@ symbol ORDER BY symbol;
 
 SELECT symbol, timeframe, count(*) AS n FROM bars GROUP BY ALL ORDER BY symbol, timeframe;
 
+SELECT symbol, CAST(ts AS DATE) AS d, count(*) AS n FROM bars WHERE symbol = 'AAA' GROUP BY ROLLUP (symbol,
+CAST(ts AS DATE)) ORDER BY 1 NULLS LAST, 2 NULLS LAST;
+
+SELECT timeframe, symbol, count(*) AS n FROM bars WHERE timeframe = '1d' GROUP BY CUBE (timeframe, symbol)
+ORDER BY 1 NULLS FIRST, 2 NULLS FIRST;
+
+SELECT timeframe, symbol, count(*) AS n FROM bars WHERE timeframe = '1m' GROUP BY GROUPING SETS ((timeframe,
+symbol), (symbol), ()) ORDER BY 1 NULLS FIRST, 2 NULLS FIRST;
+
+SELECT timeframe, symbol, side, count(*) AS n FROM (SELECT 'x' AS timeframe, symbol, side FROM trades) AS t
+GROUP BY ROLLUP (timeframe, symbol, side) ORDER BY 1 NULLS FIRST, 2 NULLS FIRST, 3 NULLS FIRST, 4;
+
+SELECT timeframe, symbol, n FROM (SELECT timeframe, symbol, count(*) AS n FROM bars WHERE timeframe = '1m'
+GROUP BY ROLLUP (timeframe, symbol)) AS t WHERE timeframe IS NULL;
+
+SELECT timeframe, symbol, count(*) AS n, row_number() OVER (PARTITION BY timeframe ORDER BY symbol) AS r FROM
+bars WHERE timeframe = '1m' GROUP BY CUBE (timeframe, symbol) ORDER BY n, symbol NULLS LAST, timeframe NULLS
+LAST;
+
+SELECT symbol, side, count(*) AS n FROM trades WHERE symbol = 'BTC' GROUP BY ROLLUP (symbol, side) ORDER BY 1
+DESC NULLS LAST, 2 NULLS LAST, 3;
+
 -- averages, spreads and quantiles
 SELECT symbol, median(close) AS m, median(volume) AS v, median(trades) AS t FROM bars GROUP BY symbol ORDER BY
 symbol;
@@ -1148,6 +1170,9 @@ SELECT md5('barn') AS a;
 
 -- differs: a time cast to text has the form of RFC 3339 in barn: `strftime` makes others
 SELECT CAST(ts AS VARCHAR) AS a FROM bars WHERE timeframe = '1h' ORDER BY ts;
+
+-- differs: the capital of ß is SS in barn, as Unicode has it, ẞ in DuckDB
+SELECT upper('straße') AS a;
 
 -- patterns
 -- differs: LIKE knows no other escape than the backslash in barn
