@@ -92,10 +92,10 @@ impl ExecutionPlan for Forget {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self::new(input))),
-            _ => internal_err!("rows are passed on from one step"),
-        }
+        let (Some(input), true) = (children.pop(), children.is_empty()) else {
+            return internal_err!("rows are passed on from one step");
+        };
+        Ok(Arc::new(Self::new(input)))
     }
 
     fn apply_expressions(

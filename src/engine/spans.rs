@@ -3,7 +3,7 @@
 //! DataFusion (55.2) casts the difference of two times to an interval where it meets one, and compares
 //! intervals part by part: months, then days, then nanoseconds. A difference has nanoseconds alone, so that
 //! four days would be less than `INTERVAL '3 days'`. Here a constant interval in a comparison is first
-//! written in nanoseconds alone, with 30 days a month, as PostgreSQL and DuckDB compare them.
+//! written in nanoseconds alone, with 30 days a month, as `PostgreSQL` and DuckDB compare them.
 
 use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit};
 use datafusion::common::config::ConfigOptions;

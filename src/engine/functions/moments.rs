@@ -4,7 +4,7 @@
 //! of the later ones is right, and after an infinity every one is NaN. Here a window is two stacks, as in
 //! [`super::sliding`], whose parts are joined (Chan et al., 1979) and never taken apart.
 
-use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _};
+use datafusion::arrow::array::{Array as _, ArrayRef, AsArray};
 use datafusion::arrow::datatypes::Float64Type;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::Accumulator;
@@ -122,7 +122,7 @@ impl Moments {
 /// Returns the rows that have no null.
 fn known(values: &[ArrayRef]) -> impl Iterator<Item = [f64; 2]> {
     let first = values[0].as_primitive::<Float64Type>();
-    let second = values.get(1).map(|values| values.as_primitive::<Float64Type>());
+    let second = values.get(1).map(AsArray::as_primitive::<Float64Type>);
     (0..first.len()).filter_map(move |row| {
         let other = match second {
             Some(second) if second.is_null(row) => return None,

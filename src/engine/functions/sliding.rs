@@ -27,6 +27,8 @@ use datafusion::logical_expr::{
     SetMonotonicity, Signature,
 };
 
+use super::moments::{Measure, Moments, Of};
+
 /// The functions, in the place of DataFusion's.
 pub(super) fn all() -> [AggregateUDF; 9] {
     [
