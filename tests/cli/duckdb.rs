@@ -23,9 +23,10 @@ impl Statement {
     fn parse(block: &str) -> Option<Self> {
         let (comments, sql): (Vec<_>, Vec<_>) = block.lines().partition(|line| line.starts_with("--"));
         let ours = sql.join("\n").trim().trim_end_matches(';').to_owned();
-        let theirs = comments.iter().find_map(|line| line.strip_prefix("-- duckdb: ")).unwrap_or(&ours);
+        let theirs =
+            comments.iter().find_map(|line| line.strip_prefix("-- duckdb: ")).unwrap_or(&ours).to_owned();
         let differs = comments.iter().any(|line| line.starts_with("-- differs: "));
-        (!ours.is_empty()).then(|| Self { theirs: theirs.to_owned(), differs, ours })
+        (!ours.is_empty()).then(|| Self { theirs, differs, ours })
     }
 }
 
