@@ -16,7 +16,7 @@ use super::interrupted;
 use super::narrow::Physical;
 use super::rows::{Cells, Period, Source};
 use crate::fs::{NewFile, fault};
-use crate::model::ValueRef;
+use crate::model::{Value, ValueRef};
 use crate::store::{Digest, Resume, SeriesEntry};
 
 /// Rows of a row group at most. Large groups share dictionaries: 505 daily stocks take 13.55 bytes a row at
@@ -245,6 +245,8 @@ struct Builder<'c> {
     entry: Option<(usize, &'c SeriesEntry)>,
     pending: usize,
     last: Option<Resume>,
+    /// The bytes of text in its key, which each of its rows repeats.
+    key_text: usize,
 }
 
 impl<'c> Builder<'c> {
@@ -265,12 +267,21 @@ impl<'c> Builder<'c> {
             entry: None,
             pending: 0,
             last: None,
+            key_text: 0,
         }
     }
 
     fn enter(&mut self, at: usize, entry: &'c SeriesEntry) {
         self.entry = Some((at, entry));
         (self.pending, self.last) = (0, None);
+        let text = |origin: &Origin| match origin {
+            Origin::Key(place) => match &entry.key.0[*place] {
+                Value::Text(text) => text.len(),
+                _ => 0,
+            },
+            _ => 0,
+        };
+        self.key_text = self.origins.iter().map(text).sum();
     }
 
     /// Returns the last row of a series that is still being read.
@@ -279,7 +290,10 @@ impl<'c> Builder<'c> {
     }
 
     fn is_full(&self) -> bool {
-        self.rows >= self.most || self.rows * self.width + self.text >= GROUP_BYTES
+        // The key of the series that is read is written when it ends, and is usually short. One that is not would
+        // not fit into a column: 2^31 bytes are the most.
+        let has_long_key = self.pending * self.key_text >= GROUP_BYTES;
+        self.rows >= self.most || self.rows * self.width + self.text >= GROUP_BYTES || has_long_key
     }
 
     fn push(&mut self, at: Resume, row: &dyn Cells) -> Result<()> {
@@ -310,13 +324,10 @@ impl<'c> Builder<'c> {
         }
         for (column, origin) in self.columns.iter_mut().zip(&self.origins) {
             if let Origin::Key(place) = origin {
-                let value = entry.key.0[*place].as_ref();
-                if let ValueRef::Text(text) = value {
-                    self.text += text.len() * self.pending;
-                }
-                column.repeat(value, self.pending)?;
+                column.repeat(entry.key.0[*place].as_ref(), self.pending)?;
             }
         }
+        self.text += self.key_text * self.pending;
         self.series = Some((self.series.map_or(at, |(first, _)| first), at));
         self.pending = 0;
         Ok(())
@@ -344,4 +355,83 @@ impl<'c> Builder<'c> {
 /// Returns whether a column's values are looked for one by one.
 pub(super) fn is_sought(physical: Physical, is_key: bool) -> bool {
     is_key && physical == Physical::Text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::Reader;
+    use super::*;
+    use crate::model::{SeriesKey, Table, TableText};
+    use crate::store::Snapshot;
+
+    /// Rows that are not read.
+    struct Unread(Table);
+
+    impl Source for Unread {
+        fn snapshot(&self) -> &Snapshot {
+            unreachable!("nothing is read")
+        }
+
+        fn table(&self) -> &Table {
+            &self.0
+        }
+
+        fn cells(&self) -> &[usize] {
+            &[]
+        }
+
+        fn all(&self) -> Period {
+            Period { since: None, until: None }
+        }
+
+        fn is_seekable(&self) -> bool {
+            true
+        }
+
+        fn reader(&self) -> Box<dyn Reader + '_> {
+            unreachable!("nothing is read")
+        }
+    }
+
+    /// The values of a row without any.
+    struct NoCells;
+
+    impl Cells for NoCells {
+        fn get(&self, _: usize) -> Result<ValueRef<'_>> {
+            Ok(ValueRef::Null)
+        }
+    }
+
+    /// Returns the rows of one series that come into a group of at most `most`, by the length of its key.
+    fn rows_of_a_group(key_bytes: usize, most: usize) -> usize {
+        let text = TableText { key: vec!["name text".to_owned()], ..TableText::default() };
+        let rows = Unread(Table::parse("things", &text).unwrap());
+        let column = |name: &str, physical| FileColumn {
+            name: name.to_owned(),
+            physical,
+            nullable: false,
+            is_sought: false,
+        };
+        let columns = [column("name", Physical::Text), column("ts", Physical::Timestamp)];
+        let key = SeriesKey([Value::Text("k".repeat(key_bytes).into())].into());
+        let series = [SeriesEntry { id: 1, key }];
+        let period = rows.all();
+        let content = Content { rows: &rows, series: &series, columns: &columns, period, level: None };
+        let mut builder = Builder::new(&content, most, Place::default());
+        builder.enter(0, &series[0]);
+        let mut ts = 0;
+        while !builder.is_full() {
+            builder.push(Resume { ts, seq: 0 }, &NoCells).unwrap();
+            ts += 1;
+        }
+        builder.finish().unwrap().group.rows
+    }
+
+    #[test]
+    fn a_group_ends_before_the_text_of_a_long_key_is_too_much() {
+        assert_eq!(rows_of_a_group(16 << 20, GROUP_ROWS), 4);
+        assert_eq!(rows_of_a_group(1 << 20, GROUP_ROWS), 64);
+        // Not for keys as they are.
+        assert_eq!(rows_of_a_group(20, 10_000), 10_000);
+    }
 }
