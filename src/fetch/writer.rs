@@ -190,18 +190,18 @@ impl<'a> Writer<'a> {
 
     fn commit(&mut self) -> Result<()> {
         if self.store.is_in_transaction() {
+            // With the rows: what the ledger calls stored is not asked for again.
+            for (table, path, rejects) in std::mem::take(&mut self.rejects) {
+                let table = self.tables.get(table).context("a part names a table")?;
+                let origin = Origin { table: &table.name, path: &path, content: "fetch" };
+                self.store.keep_rejects(origin, &rejects, Keep::Replace, now())?;
+            }
             self.store.commit()?;
         }
         self.open_rows = 0;
         let mut written = lock(&self.written.by_target);
         for (target, counts) in std::mem::take(&mut self.open) {
             *written.entry(target).or_default() += counts;
-        }
-        drop(written);
-        for (table, path, rejects) in std::mem::take(&mut self.rejects) {
-            let table = self.tables.get(table).context("a part names a table")?;
-            let origin = Origin { table: &table.name, path: &path, content: "fetch" };
-            self.store.keep_rejects(origin, &rejects, Keep::Replace, now())?;
         }
         Ok(())
     }

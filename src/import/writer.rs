@@ -184,6 +184,8 @@ impl<'a, 's> Writer<'a, 's> {
             return Err(self.too_many_rejects(max_bad));
         }
         let start = Instant::now();
+        // With the rows: nobody reads these lines again once the rows beside them are stored.
+        self.keep_rejects()?;
         match self.session.request.mode {
             Mode::Store => self.session.store.commit()?,
             Mode::DryRun => self.session.store.rollback()?,
@@ -192,22 +194,30 @@ impl<'a, 's> Writer<'a, 's> {
         self.committed += self.open;
         self.open = Counts::default();
         self.reject_bytes = 0;
-        self.keep_rejects()
+        self.forget_rejects();
+        Ok(())
     }
 
-    /// Keeps the rejects of a transaction that ended: the first ones in the place of those from an earlier
-    /// import of the same.
+    /// Keeps the rejects of a transaction: the first ones in the place of those from an earlier import of the same.
+    ///
+    /// They are at hand until they are forgotten, since a transaction that fails takes them back with its rows.
     fn keep_rejects(&mut self) -> Result<()> {
-        let rejects = std::mem::take(&mut self.rejects);
         if self.session.request.mode == Mode::DryRun {
             return Ok(());
         }
-        if let Some(first) = rejects.first() {
+        if let Some(first) = self.rejects.first() {
             self.example.get_or_insert_with(|| format!("line {}: {}", first.line, first.reason));
         }
         let origin = store::Origin { table: &self.table.name, path: &self.name, content: &self.content };
-        let keep = std::mem::replace(&mut self.keep, Keep::Append);
-        self.session.store.keep_rejects(origin, &rejects, keep, time::now())
+        self.session.store.keep_rejects(origin, &self.rejects, self.keep, time::now())
+    }
+
+    /// Forgets the rejects that are kept for good.
+    fn forget_rejects(&mut self) {
+        self.rejects.clear();
+        if self.session.request.mode == Mode::Store {
+            self.keep = Keep::Append;
+        }
     }
 
     /// Commits the rows of a stream that is silent.

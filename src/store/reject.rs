@@ -1,6 +1,7 @@
 //! Rows that could not be stored: kept with their file, line, reason and text.
 
 use anyhow::{Context as _, Result};
+use rusqlite::Connection;
 
 use super::{Snapshot, Store};
 use crate::model::Reject;
@@ -39,8 +40,8 @@ pub struct StoredReject {
 }
 
 impl Store {
-    /// Keeps the rejects of an input in a transaction of their own. Writes nothing where there is nothing to
-    /// keep or to replace.
+    /// Keeps the rejects of an input: with the rows of the transaction that is open, else in one of their own. Writes
+    /// nothing where there is nothing to keep or to replace.
     pub fn keep_rejects(
         &mut self,
         origin: Origin<'_>,
@@ -48,8 +49,7 @@ impl Store {
         keep: Keep,
         at: i64,
     ) -> Result<()> {
-        let Origin { table, path, content } = origin;
-        let cannot = || format!("cannot keep the rejects of '{path}'");
+        let cannot = || format!("cannot keep the rejects of '{}'", origin.path);
         let is_done = match keep {
             Keep::Replace => self.has_same(origin, rejects).with_context(cannot)?,
             Keep::Append => rejects.is_empty(),
@@ -57,24 +57,14 @@ impl Store {
         if is_done {
             return Ok(());
         }
+        if self.is_in_transaction() {
+            return write(&self.connection, origin, rejects, (keep, at)).with_context(cannot);
+        }
         let transaction = self
             .connection
             .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
             .with_context(cannot)?;
-        if keep == Keep::Replace {
-            let delete = "DELETE FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3";
-            transaction.execute(delete, (table, path, content)).with_context(cannot)?;
-        }
-        for reject in rejects {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO rejects (table_name, path, content, line, reason, raw, at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?;
-            let line = i64::try_from(reject.line)?;
-            insert
-                .execute((table, path, content, line, &reject.reason, &reject.text, at))
-                .with_context(cannot)?;
-        }
+        write(&transaction, origin, rejects, (keep, at)).with_context(cannot)?;
         transaction.commit().with_context(cannot)
     }
 
@@ -94,6 +84,28 @@ impl Store {
         }
         Ok(rows.next()?.is_none())
     }
+}
+
+fn write(
+    connection: &Connection,
+    origin: Origin<'_>,
+    rejects: &[Reject],
+    (keep, at): (Keep, i64),
+) -> Result<()> {
+    let Origin { table, path, content } = origin;
+    if keep == Keep::Replace {
+        let delete = "DELETE FROM rejects WHERE table_name = ?1 AND path = ?2 AND content = ?3";
+        connection.execute(delete, (table, path, content))?;
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO rejects (table_name, path, content, line, reason, raw, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for reject in rejects {
+        let line = i64::try_from(reject.line)?;
+        insert.execute((table, path, content, line, &reject.reason, &reject.text, at))?;
+    }
+    Ok(())
 }
 
 impl Snapshot {

@@ -134,6 +134,22 @@ fn the_same_file_again_replaces_its_rejects() {
 }
 
 #[test]
+fn rejects_are_kept_in_one_step_with_the_rows_beside_them() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", bars(200, &["1704153600,high"]));
+    let store = || sandbox.barn_command("store bars a.csv".split(' ').chain(OPTIONS.split(' ')));
+    for (point, rows) in [("commit.started", 0), ("commit.done", 200)] {
+        let mut command = store();
+        command.env("BARN_KILL", point);
+        assert_eq!(sandbox.run(command, None).any().0, None, "{point}");
+        assert_eq!(sandbox.query("SELECT count(*) AS n FROM bars"), format!("n\n{rows}\n"), "{point}");
+        assert_eq!(rejects(&sandbox).lines().count(), if rows == 0 { 1 } else { 2 }, "{point}");
+    }
+    sandbox.run(store(), None).ok();
+    assert_eq!(rejects(&sandbox).lines().count(), 2);
+}
+
+#[test]
 fn a_store_without_rejects_lists_none() {
     let sandbox = Sandbox::with_bars();
     assert_eq!(rejects(&sandbox).lines().count(), 1);
