@@ -63,6 +63,14 @@ impl Order {
     }
 }
 
+/// Returns the series of which a file may have rows.
+pub(super) fn series_of(snapshot: &Snapshot, table: &Table, file: &ArchiveFile) -> Result<Vec<i64>> {
+    let series = snapshot.series(&table.name)?;
+    let order = Order::new(table, &series);
+    let ids = series.iter().map(|entry| entry.id);
+    Ok(ids.filter(|id| order.may_have(file, (*id, file.ts_min))).collect())
+}
+
 /// Plans the compaction of a table.
 pub(super) fn plan(snapshot: &Snapshot, table: &Table, corrected: Corrected) -> Result<Work> {
     let order = Order::new(table, &snapshot.series(&table.name)?);

@@ -5,6 +5,7 @@
 //! began before still read them.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -186,27 +187,48 @@ impl Archiver<'_> {
     /// Takes a damaged file out of the manifest and ranges out of the ledger, and keeps the file in a hidden folder.
     pub fn set_aside(&mut self, file: &ArchiveFile, ranges: Vec<(LedgerKey, Span)>) -> Result<()> {
         let Some(table) = self.store.table(&file.table).cloned() else { return Ok(()) };
-        let nothing = HashMap::new();
+        let path = layout::resolve(self.root, &file.path)?;
         self.noting(&table, |archiver| {
-            archiver.store.replace(&Replacement {
+            let snapshot = Snapshot::open(archiver.root, 1)?;
+            let span = Span::new(file.ts_min, file.ts_max.saturating_add(1));
+            let series = compact::series_of(&snapshot, &table, file)?.into_iter();
+            let changed = series.filter_map(|series| Some((series, span?))).collect();
+            // Before the manifest forgets it: a file that it does not have is removed after an hour.
+            let hidden = archiver.hide(&path)?;
+            let replaced = archiver.store.replace(&Replacement {
                 table: &table,
                 old: vec![file],
                 new: Vec::new(),
                 datasets: Vec::new(),
                 merged: Vec::new(),
                 unmarked: Vec::new(),
-                leaving: Leaving::Keys(&nothing),
+                leaving: Leaving::Keys(&HashMap::new()),
+                changed,
                 ledger: ranges,
                 state: None,
-            })
-        })?;
-        let path = layout::resolve(self.root, &file.path)?;
-        let folder = self.root.join(layout::FOLDER).join(DAMAGED);
+            });
+            if let (Err(_), Some(hidden)) = (&replaced, &hidden) {
+                // The error says what went wrong; without its name the file is damaged as before.
+                fs::rename(hidden, &path).ok();
+            }
+            fault::point("aside.published");
+            replaced.map(drop)
+        })
+    }
+
+    /// Gives a file a name in the hidden folder, and returns it; `None` where there is no file.
+    fn hide(&self, path: &Path) -> Result<Option<PathBuf>> {
+        let Some(name) = path.file_name().filter(|_| path.symlink_metadata().is_ok()) else {
+            return Ok(None);
+        };
+        let archive = self.root.join(layout::FOLDER);
+        let folder = archive.join(DAMAGED);
         fs::create_folder(&folder)?;
-        if let Some(name) = path.file_name().filter(|_| path.exists()) {
-            fs::rename(&path, &folder.join(name))?;
-        }
-        Ok(())
+        fs::sync_folder(&archive)?;
+        let hidden = folder.join(name);
+        fs::rename(path, &hidden)?;
+        fault::point("aside.renamed");
+        Ok(Some(hidden))
     }
 
     /// Does work while it is noted what others write to the table.
@@ -249,6 +271,7 @@ impl Archiver<'_> {
             merged: merged.collect(),
             unmarked: order.unmarked.clone(),
             leaving: leaving(snapshot, table, &order.removal)?,
+            changed: Vec::new(),
             ledger: ledger(snapshot, table, &order.removal)?,
             state: order.removal.state,
         };

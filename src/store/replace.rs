@@ -29,6 +29,8 @@ pub struct Replacement<'a> {
     pub unmarked: Vec<(i64, i64)>,
     /// Hot rows that go.
     pub leaving: Leaving<'a>,
+    /// Series, and times within which rows go with the old files.
+    pub changed: Vec<(i64, Span)>,
     /// Ranges of the ledger in which rows go.
     pub ledger: Vec<(LedgerKey, Span)>,
     /// What the ledger says of them then; `None` for nothing.
@@ -89,6 +91,9 @@ impl Store {
                     let span = ends.and_then(|(first, last)| Span::new(first.0, last.0.saturating_add(1)));
                     span.map_or(Ok(()), |span| store.note_change(table, *series, span))?;
                 }
+            }
+            for (series, span) in &replacement.changed {
+                store.note_change(table, *series, *span)?;
             }
             store.is_changed = true;
             Ok(replaced)

@@ -1,8 +1,10 @@
 //! Damage is found, named, and fetched again where its source has it.
 
+use std::process::Command;
+
 use super::{optimize, try_optimize};
 use crate::compress::archived::{assert_same, manifest, moved};
-use crate::fetch::{DAY, Stage, at};
+use crate::fetch::{DAY, HOUR, Stage, at};
 use crate::harness::{Output, Sandbox};
 use crate::market::{NOW, Shape};
 use crate::sample::minute_bars;
@@ -62,38 +64,96 @@ fn a_database_that_is_damaged_is_said_to_be() {
     verify(&sandbox, "").fails(1).says(&["'barn.db': "]);
 }
 
+/// A store with hourly bars of two symbols, of which the older file of two is damaged.
+struct Damaged {
+    stage: Stage,
+    /// The words that fetch its rows, and the rows.
+    line: String,
+    before: String,
+    /// The file, below the folder of the archive.
+    path: String,
+}
+
+impl Damaged {
+    fn new(config: &str) -> Self {
+        let stage = Stage::new(Shape::Rows);
+        let folder = ".home/.config/barn/sources/rows.toml";
+        stage.sandbox.write(folder, stage.sandbox.read("source.toml"));
+        let since = NOW - NOW % DAY - 20 * DAY;
+        let line = format!("AAA BBB -t 1h --since {} --until {}", at(since), at(since + 4 * DAY));
+        stage.fetch(&line).ok();
+        let before = stage.bars();
+        moved(&stage.sandbox, &format!("--before {}", at(since + 2 * DAY)));
+        moved(&stage.sandbox, "--all");
+        stage.sandbox.write("barn/barn.toml", config);
+        let path = manifest(&stage.sandbox)[0].clone();
+        let damaged = Self { stage, line, before, path };
+        damaged.run(NOW, "--only rollups").ok();
+        flip(&damaged.stage.sandbox, &format!("barn/archive/{}", damaged.path));
+        damaged
+    }
+
+    /// Returns `barn optimize` at a time, not started.
+    fn command(&self, now: i64, line: &str) -> Command {
+        let mut command =
+            self.stage.sandbox.barn_command(["optimize"].into_iter().chain(line.split_whitespace()));
+        command.env(crate::market::KEY_NAME, crate::market::KEY).env("BARN_NOW", at(now));
+        command
+    }
+
+    fn run(&self, now: i64, line: &str) -> Output {
+        self.stage.sandbox.run(self.command(now, line), None)
+    }
+
+    fn is_kept(&self) -> bool {
+        let name = self.path.rsplit('/').next().unwrap();
+        self.stage.sandbox.path(&format!("barn/archive/.damaged/{name}")).exists()
+    }
+
+    fn changes(&self) -> i64 {
+        let sql = "SELECT count(*) FROM changes WHERE table_name = 'bars'";
+        self.stage.sandbox.sqlite().query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}
+
 #[test]
 fn a_damaged_file_is_fetched_again() {
-    let stage = Stage::new(Shape::Rows);
-    let folder = ".home/.config/barn/sources/rows.toml";
-    stage.sandbox.write(folder, stage.sandbox.read("source.toml"));
-    let since = NOW - NOW % DAY - 20 * DAY;
-    let line = format!("AAA BBB -t 1h --since {} --until {}", at(since), at(since + 4 * DAY));
-    stage.fetch(&line).ok();
-    let before = stage.bars();
-    moved(&stage.sandbox, &format!("--before {}", at(since + 2 * DAY)));
-    moved(&stage.sandbox, "--all");
-    let path = manifest(&stage.sandbox)[0].clone();
-    flip(&stage.sandbox, &format!("barn/archive/{path}"));
-    let run = |line: &str| {
-        let mut command = stage.sandbox.barn_command(["optimize"].into_iter().chain(line.split_whitespace()));
-        command.env(crate::market::KEY_NAME, crate::market::KEY).env("BARN_NOW", at(NOW));
-        stage.sandbox.run(command, None)
-    };
+    let damaged = Damaged::new("");
+    let (stage, run) = (&damaged.stage, |line: &str| damaged.run(NOW, line));
     let failed = run("--only verify --full").fails(1);
     failed.says(&["can be fetched again", "hint: `barn optimize --only verify --repair`"]);
     assert_eq!(manifest(&stage.sandbox).len(), 2);
     stage.server.take();
     run("--only verify --full --repair").ok().says(&[" rows fetched again"]);
     assert!(stage.server.count() > 0);
-    assert_same(&stage.bars(), &before);
-    assert!(!manifest(&stage.sandbox).contains(&path));
-    let name = path.rsplit('/').next().unwrap();
-    assert!(stage.sandbox.path(&format!("barn/archive/.damaged/{name}")).exists());
+    assert_same(&stage.bars(), &damaged.before);
+    assert!(!manifest(&stage.sandbox).contains(&damaged.path));
+    assert!(damaged.is_kept());
     run("--only verify --full").ok();
     stage.server.take();
-    stage.fetch(&line).ok();
+    stage.fetch(&damaged.line).ok();
     assert_eq!(stage.server.count(), 0);
+}
+
+#[test]
+fn a_repair_that_dies_keeps_the_damaged_file_and_tells_rollups_of_its_rows() {
+    let rollup = "[rollup.bars_1d]\nfrom = \"bars\"\ntimeframe = \"1h\"\nevery = \"1d\"\n\
+                  columns = { n = \"count(*)\" }\n";
+    for (point, changes) in [("aside.renamed", 0), ("aside.published", 2)] {
+        let damaged = Damaged::new(rollup);
+        assert_eq!(damaged.changes(), 0);
+        let mut command = damaged.command(NOW, "--only verify --full --repair");
+        command.env("BARN_KILL", point);
+        assert_eq!(damaged.stage.sandbox.run(command, None).any().0, None, "{point}");
+        assert!(damaged.is_kept(), "{point}");
+        assert_eq!(damaged.changes(), changes, "{point}");
+        damaged.run(NOW, "--only verify --full --repair").ok();
+        damaged.stage.fetch(&damaged.line).ok();
+        assert_same(&damaged.stage.bars(), &damaged.before);
+        damaged.run(NOW + 2 * HOUR, "--only compact").ok();
+        assert!(damaged.is_kept(), "{point}");
+        assert_same(&damaged.stage.bars(), &damaged.before);
+    }
 }
 
 #[test]
