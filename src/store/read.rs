@@ -1,6 +1,7 @@
 //! Reading rows: one snapshot of the store, shared by several connections.
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -278,10 +279,11 @@ impl Snapshot {
     /// Runs `work` with one of the connections; waits where all are in use.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let connection = self.take();
-        let result = work(&connection);
+        // Given back after a panic too: others may wait for it.
+        let result = catch_unwind(AssertUnwindSafe(|| work(&connection)));
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).idle.push(connection);
         self.returned.notify_one();
-        result
+        result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     fn take(&self) -> Connection {

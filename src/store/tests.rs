@@ -361,3 +361,15 @@ fn what_changes_in_the_source_of_a_rollup_is_noted_and_nothing_else() {
     store.commit().unwrap();
     assert_eq!(noted(&folder), []);
 }
+
+#[test]
+fn a_panic_while_rows_are_read_gives_the_connection_back() {
+    let folder = tempfile::tempdir().unwrap();
+    Store::open(folder.path()).unwrap();
+    let snapshot = Snapshot::open(folder.path(), 1).unwrap();
+    let read = || snapshot.with(|_| -> Result<()> { panic!("on purpose") });
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).is_err());
+    assert!(snapshot.series("bars").unwrap().is_empty());
+    assert!(!snapshot.has_rows("bars").unwrap());
+    assert!(snapshot.bytes("bars").is_ok());
+}
