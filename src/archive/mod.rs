@@ -39,7 +39,7 @@ pub use lookup::open_store;
 pub use merged::Dropped;
 pub use narrow::{Choice, Physical};
 pub use removal::Removal;
-pub use rewrite::{DryRun, REWRITE_POINTS, Rewritten};
+pub use rewrite::{REWRITE_POINTS, Rewritten, find_orphans, plan_compaction};
 
 use crate::error::{Failure, Kind};
 

@@ -21,7 +21,7 @@ use super::survey::survey;
 use super::{Watch, layout};
 use crate::fs::{self, fault};
 use crate::model::{Span, Table};
-use crate::store::{ArchiveFile, Leaving, LedgerKey, Replacement, Snapshot};
+use crate::store::{ArchiveFile, Leaving, LedgerKey, Replacement, Snapshot, Store};
 
 /// The names of the points at which tests end the process while files are written anew, in their order.
 pub const REWRITE_POINTS: &[&str] = &[
@@ -106,7 +106,7 @@ impl Archiver<'_> {
     }
 
     fn pass(&mut self, table: &Table, watch: Watch<'_>) -> Result<Rewritten> {
-        if self.plan_compaction(table)?.is_empty() {
+        if plan_compaction(self.root, table)?.is_empty() {
             return Ok(Rewritten::default());
         }
         self.noting(table, |archiver| {
@@ -133,17 +133,6 @@ impl Archiver<'_> {
             orders.push(Order { unmarked: work.unmarked, ..Order::default() });
         }
         Ok(orders)
-    }
-
-    /// Returns the files that [`Archiver::compact`] would write anew, together, and changes nothing.
-    pub fn plan_compaction(&self, table: &Table) -> Result<Vec<Vec<ArchiveFile>>> {
-        let snapshot = Snapshot::open(self.root, 1)?;
-        let Some(table) = snapshot.tables().iter().find(|other| other.name == table.name) else {
-            return Ok(Vec::new());
-        };
-        let work = compact::plan(&snapshot, table, read_corrected(&snapshot, table)?)?;
-        let unmarked = (!work.unmarked.is_empty()).then(Vec::new);
-        Ok(work.clusters.into_iter().map(|cluster| cluster.files).chain(unmarked).collect())
     }
 
     /// Takes rows out of the database and the archive in one transaction.
@@ -317,34 +306,39 @@ impl Archiver<'_> {
         work.prepare_as(&[merged.all()]).map(|file| Anew::File(Box::new(file)))
     }
 
-    /// Removes files that no manifest names, and that the archive made: those of a store that was put back from a copy.
-    ///
-    /// Returns how many there were. Where a file of the manifest is missing nothing is removed, because then the
-    /// database and the folder do not belong together.
-    pub fn remove_orphans(&mut self, is_dry_run: DryRun) -> Result<(u64, u64)> {
-        let known = self.store.known_files()?;
-        let is_missing = |path: &String| -> Result<bool> { Ok(!layout::resolve(self.root, path)?.is_file()) };
-        for path in &known.manifest {
-            if is_missing(path)? {
-                return Ok((0, 0));
-            }
-        }
+    /// Removes what [`find_orphans`] finds, and returns how many files there were and their bytes.
+    pub fn remove_orphans(&mut self) -> Result<(u64, u64)> {
         let (mut files, mut bytes) = (0, 0);
-        for (path, size) in layout::orphans(self.root, &known.all)? {
-            if is_dry_run == DryRun::No {
-                fs::remove(&path)?;
-            }
+        for (path, size) in find_orphans(self.root, self.store)? {
+            fs::remove(&path)?;
             (files, bytes) = (files + 1, bytes + size);
         }
         Ok((files, bytes))
     }
 }
 
-/// Whether something is only said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DryRun {
-    /// It is said, and nothing changes.
-    Yes,
-    /// It is done.
-    No,
+/// Returns the files that [`Archiver::compact`] would write anew, together, and changes nothing.
+pub fn plan_compaction(root: &Path, table: &Table) -> Result<Vec<Vec<ArchiveFile>>> {
+    let snapshot = Snapshot::open(root, 1)?;
+    let Some(table) = snapshot.tables().iter().find(|other| other.name == table.name) else {
+        return Ok(Vec::new());
+    };
+    let work = compact::plan(&snapshot, table, read_corrected(&snapshot, table)?)?;
+    let unmarked = (!work.unmarked.is_empty()).then(Vec::new);
+    Ok(work.clusters.into_iter().map(|cluster| cluster.files).chain(unmarked).collect())
+}
+
+/// Returns the files that no manifest names, and that the archive made, with their sizes: those of a store that was
+/// put back from a copy.
+///
+/// There are none where a file of the manifest is missing, because then the database and the folder do not belong
+/// together.
+pub fn find_orphans(root: &Path, store: &Store) -> Result<Vec<(PathBuf, u64)>> {
+    let known = store.known_files()?;
+    for path in &known.manifest {
+        if !layout::resolve(root, path)?.is_file() {
+            return Ok(Vec::new());
+        }
+    }
+    layout::orphans(root, &known.all)
 }

@@ -122,14 +122,19 @@ impl Store {
 
     /// Returns the files that the database knows.
     pub fn known_files(&self) -> Result<KnownFiles> {
-        let read = |sql: &str| -> Result<Vec<String>> {
-            let mut statement = self.connection.prepare(sql)?;
+        let read = |table: &str| -> Result<Vec<String>> {
+            // A store of an older format that is only read has none.
+            if !has_table(&self.connection, table)? {
+                return Ok(Vec::new());
+            }
+            let mut statement = self.connection.prepare(&format!("SELECT path FROM {table}"))?;
             let paths = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>();
             paths.context("cannot read the manifest of the archive")
         };
-        let manifest = read("SELECT path FROM manifest")?;
+        let manifest = read("manifest")?;
         let mut all: HashSet<String> = manifest.iter().cloned().collect();
-        all.extend(read("SELECT path FROM superseded UNION ALL SELECT path FROM publishing")?);
+        all.extend(read("superseded")?);
+        all.extend(read("publishing")?);
         Ok(KnownFiles { manifest, all })
     }
 }

@@ -30,7 +30,8 @@ pub(super) fn vacuum(work: &Work<'_>) -> Result<StepReport> {
     if !work.is_named(Step::Vacuum) && version.is_some() && seen == version {
         return Ok(report);
     }
-    let mut store = Store::open(work.root)?;
+    let open = if work.args.dry_run { Store::open_to_read } else { Store::open };
+    let mut store = open(work.root)?;
     let (before, free) = store.database_bytes()?;
     (report.bytes_before, report.bytes_after) = (before, before);
     if work.args.dry_run {

@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result};
 
 use super::report::StepReport;
 use super::{Step, Work};
-use crate::archive::{Dataset, Dropped, Removal, Rewritten};
+use crate::archive::{Dataset, Dropped, Removal, Rewritten, find_orphans, plan_compaction};
 use crate::commands::tables::watch;
 use crate::decode::moment;
 use crate::error::Failure;
 use crate::model::time::{MICROS_PER_DAY, format_timestamp, now};
 use crate::model::{Table, Value};
-use crate::store::{ArchiveFile, Retention, Snapshot, State, read_retention};
+use crate::store::{ArchiveFile, Retention, Snapshot, State, Store, read_retention};
 use crate::ui::figures;
 
 /// Joins small files, and brings corrections into the archive.
@@ -21,35 +21,49 @@ pub(super) fn compact(work: &Work<'_>) -> Result<StepReport> {
     if !work.root.join(crate::archive::FOLDER).exists() {
         return Ok(report);
     }
+    if work.args.dry_run {
+        plan(work, &mut report)?;
+        return Ok(report);
+    }
     work.archive(|archiver| {
         for table in &work.tables {
-            if work.args.dry_run {
-                let clusters = archiver.plan_compaction(table)?;
-                let files: usize = clusters.iter().map(Vec::len).sum();
-                if files > 0 {
-                    let bytes: u64 = clusters.iter().flatten().map(|file| file.bytes).sum();
-                    report.done.push(format!(
-                        "{}: {} would become {}, {}",
-                        table.name,
-                        figures::count(files as u64, "file"),
-                        clusters.len(),
-                        figures::bytes(bytes)
-                    ));
-                }
-                continue;
-            }
             let done = watch(work.context, |watch| archiver.compact(table, watch))?;
             add(&mut report, table, &done);
         }
-        let (files, bytes) = archiver.remove_orphans(work.dry_run())?;
-        if files > 0 {
-            let verb = if work.args.dry_run { "would be removed" } else { "removed" };
-            let count = figures::count(files, "file");
-            report.done.push(format!("{count} of no table {verb}, {}", figures::bytes(bytes)));
-        }
+        let (files, bytes) = archiver.remove_orphans()?;
+        say_orphans(&mut report, (files, bytes), "removed");
         Ok(())
     })?;
     Ok(report)
+}
+
+/// Says what [`compact`] would do.
+fn plan(work: &Work<'_>, report: &mut StepReport) -> Result<()> {
+    for table in &work.tables {
+        let clusters = plan_compaction(work.root, table)?;
+        let files: usize = clusters.iter().map(Vec::len).sum();
+        if files > 0 {
+            let bytes: u64 = clusters.iter().flatten().map(|file| file.bytes).sum();
+            report.done.push(format!(
+                "{}: {} would become {}, {}",
+                table.name,
+                figures::count(files as u64, "file"),
+                clusters.len(),
+                figures::bytes(bytes)
+            ));
+        }
+    }
+    let orphans = find_orphans(work.root, &Store::open_to_read(work.root)?)?;
+    let bytes = orphans.iter().map(|(_, bytes)| bytes).sum();
+    say_orphans(report, (orphans.len() as u64, bytes), "would be removed");
+    Ok(())
+}
+
+fn say_orphans(report: &mut StepReport, (files, bytes): (u64, u64), what: &str) {
+    if files > 0 {
+        let count = figures::count(files, "file");
+        report.done.push(format!("{count} of no table {what}, {}", figures::bytes(bytes)));
+    }
 }
 
 fn add(report: &mut StepReport, table: &Table, done: &Rewritten) {

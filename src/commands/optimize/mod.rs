@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
-use crate::archive::{Archiver, DryRun};
+use crate::archive::Archiver;
 use crate::cli::Context;
 use crate::commands::tables::chosen;
 use crate::error::{Failure, Kind};
@@ -133,10 +133,6 @@ impl Work<'_> {
         self.args.only.contains(&step)
     }
 
-    fn dry_run(&self) -> DryRun {
-        if self.args.dry_run { DryRun::Yes } else { DryRun::No }
-    }
-
     /// Returns the state of the store that was found sound last.
     fn verified(&self) -> Option<String> {
         Runs::open(self.root).get_meta(VERIFIED).ok().flatten()
@@ -162,7 +158,8 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
     let root = context.global.store.as_path();
     // Opened to read first: a command about a store that is not there must not make one.
     let tables = chosen(&Snapshot::open(root, 1)?, &args.table, "optimize")?;
-    let _lock = lock(root)?;
+    // What changes nothing is in nobody's way, and may find a store that it cannot write to.
+    let _lock = (!args.dry_run).then(|| lock(root)).transpose()?;
     let work = Work { context, args, root, tables };
     if !args.dry_run {
         context.metrics.begin("optimize");

@@ -1,9 +1,10 @@
 //! The steps about the database, the journal and the cache, and the command as a whole.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
-use super::{optimize, try_optimize};
+use super::{config, optimize, try_optimize};
 use crate::compress::archived::{BARS, assert_same, moved, rows};
 use crate::harness::Sandbox;
 use crate::sample::minute_bars;
@@ -126,4 +127,78 @@ fn a_vacuum_without_the_space_for_it_is_not_begun() {
     let errors = sandbox.read_text("errors");
     assert!(errors.contains("a vacuum needs ") && errors.contains(" are left"), "{errors}");
     assert_eq!(sandbox.read_text("n.csv"), "n\n40000\n");
+}
+
+/// Returns the files of the store by their names, without what SQLite leaves while somebody reads.
+fn files(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
+    let (mut folders, mut found) = (vec![sandbox.path("barn")], BTreeMap::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let (name, bytes) = (path.display().to_string(), fs::read(&path).unwrap());
+                if !name.ends_with("-shm") && !(name.ends_with("-wal") && bytes.is_empty()) {
+                    found.insert(name, bytes);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// A store with work for the steps that change rows and files.
+fn worn() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", minute_bars(3, 80));
+    sandbox.store("bars a.csv --set timeframe=1m");
+    for time in ["00:20", "00:40"] {
+        moved(&sandbox, &format!("--before 2024-01-01T{time}:00Z"));
+    }
+    sandbox.write("late.csv", "ts,symbol,close\n1704067200,SYM001,1.5\n");
+    assert_eq!(sandbox.store("bars late.csv --set timeframe=1m").updated, 1);
+    config(
+        &sandbox,
+        "[table.bars.retention]\n1m = \"1d\"\n\
+         [rollup.bars_1h]\nfrom = \"bars\"\ntimeframe = \"1m\"\nevery = \"1h\"\ncolumns = { n = \"count(*)\" }\n",
+    );
+    sandbox
+}
+
+#[test]
+fn a_dry_run_changes_no_byte_and_no_name() {
+    let sandbox = worn();
+    let before = files(&sandbox);
+    for line in ["--dry-run", "--dry-run --full --repair --apply --yes"] {
+        let done = try_optimize(&sandbox, "2024-01-02T01:00:00Z", line).ok();
+        done.says(&["rollups: bars_1h: all ", " would go", "compact: bars: 2 files would become 1"]);
+        assert!(files(&sandbox) == before, "{line}: {:?}", files(&sandbox).keys());
+    }
+}
+
+#[test]
+fn a_dry_run_needs_no_store_that_can_be_written() {
+    let sandbox = worn();
+    let lines = "mount --bind barn barn\n\
+                 mount -o remount,ro,bind barn\n\
+                 barn optimize --dry-run --full 2> said\n";
+    if crate::errors::mounted(&sandbox, lines).is_some() {
+        assert!(sandbox.read_text("said").contains("compact: bars: 2 files would become 1"));
+    }
+}
+
+#[test]
+fn a_dry_run_leaves_a_store_of_an_older_format_as_it_is() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("barn")).unwrap();
+    let first = include_str!("../../../src/store/schema/0001_catalog.sql");
+    let owner = "PRAGMA application_id = 0x6261726e; PRAGMA user_version = 1;";
+    sandbox.sqlite().execute_batch(&format!("{first};{owner}")).unwrap();
+    sandbox.write("barn/archive/note.txt", "");
+    let before = files(&sandbox);
+    optimize(&sandbox, "--dry-run --full").says(&["nothing to optimize"]);
+    assert!(files(&sandbox) == before, "{:?}", files(&sandbox).keys());
+    optimize(&sandbox, "");
+    assert!(files(&sandbox) != before);
 }
