@@ -100,7 +100,9 @@ impl Worker<'_> {
             sent: Vec::new(),
             made: 0,
         };
-        let end = match self.window(&mut job) {
+        // What is said of an answer may quote it, and an answer may quote the request.
+        let done = self.window(&mut job).map_err(|found| self.asker.redacted(&found));
+        let end = match done {
             Ok(()) => End::Rows(job.rows),
             Err(found) if found.class == Class::OutOfWindow && task.asked.is_some() => {
                 self.note_unavailable(&job, found)
@@ -208,7 +210,7 @@ impl Worker<'_> {
         };
         let (rows, found) = match &result {
             Ok(page) => (page.marks.rows, None),
-            Err(found) => (0, Some(found.clone())),
+            Err(found) => (0, Some(self.asker.redacted(found))),
         };
         job.sent.push(Sent {
             url: shown.to_owned(),

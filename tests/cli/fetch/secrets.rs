@@ -41,6 +41,18 @@ fn the_key_is_seen_nowhere_even_where_the_provider_repeats_it() {
 }
 
 #[test]
+fn a_key_that_may_be_a_value_is_in_no_error_about_an_answer() {
+    let row = format!("[[{},\"1\",\"2\",\"1\",\"zq7x\",\"5\"]]", SINCE * 1_000);
+    let stage = Stage::with(Shape::Rows, "", move |_| Some(Reply::json(row.clone())));
+    let mut command = stage.command(&line());
+    command.env(KEY_NAME, "zq7x");
+    let done = stage.sandbox.run(command, None).fails(7);
+    done.says(&["1 of 1 rows do not fit: ", "[secret]"]);
+    done.check(!done.stderr().contains("zq7x"), "the key is printed");
+    assert!(!stage.report().to_string().contains("zq7x"));
+}
+
+#[test]
 fn a_file_of_secrets_is_read_only_where_nobody_else_can() {
     let stage = Stage::new(Shape::Objects);
     let file = ".home/.config/barn/secrets.toml";
