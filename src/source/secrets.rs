@@ -134,7 +134,11 @@ impl Secrets {
 }
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>> {
-    let Ok(known) = std::fs::metadata(path) else { return Ok(BTreeMap::new()) };
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let known = match std::fs::metadata(path) {
+        Err(err) if matches!(err.kind(), NotFound | NotADirectory) => return Ok(BTreeMap::new()),
+        known => known.with_context(|| format!("cannot read '{}'", path.display()))?,
+    };
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -304,6 +308,17 @@ mod tests {
         mode(0o600);
         let error = crate::error::report(&read_file(&path).unwrap_err());
         assert!(error.contains("line 2") && !error.contains("topsecret"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read_file(&folder.path().join("secrets.toml")).unwrap().is_empty());
+        let path = folder.path().join("loop.toml");
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = crate::error::report(&read_file(&path).unwrap_err());
+        assert!(error.contains("cannot read '") && error.contains("os error"), "{error}");
     }
 
     #[test]
