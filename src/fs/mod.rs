@@ -5,6 +5,8 @@ pub mod fault;
 mod timed;
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use std::fs::{self, File};
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -29,12 +31,18 @@ pub fn open(path: &Path) -> Result<File> {
 
 /// Opens a regular file for reading; a link is not followed, a device or a pipe not waited for.
 pub fn open_regular(path: &Path) -> Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
     let context = || format!("cannot open '{}'", path.display());
-    let kind = fs::symlink_metadata(path).with_context(context)?.file_type();
-    if !kind.is_file() {
-        anyhow::bail!("{}: it is not a regular file", context());
+    // What was opened is looked at: the name may be given to something else at any time.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = match File::options().read(true).custom_flags(flags.bits()).open(path) {
+        Err(err) if err.raw_os_error() == Some(Errno::ELOOP as i32) => None,
+        opened => Some(opened.with_context(context)?),
+    };
+    match file {
+        Some(file) if file.metadata().with_context(context)?.is_file() => Ok(file),
+        _ => anyhow::bail!("{}: it is not a regular file", context()),
     }
-    open(path)
 }
 
 /// Reads a whole text file of at most `limit` bytes.
@@ -124,11 +132,11 @@ impl Draft {
             let file = File::options().write(true).open(path).with_context(cannot)?;
             return Ok(Self { place: Place::Itself(file), path: path.to_owned(), overwrite });
         }
-        if overwrite == Overwrite::Refuse && path.exists() {
+        if overwrite == Overwrite::Refuse && fs::symlink_metadata(path).is_ok() {
             return Err(exists(path));
         }
-        // A link stays one: what it leads to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // A link stays one: what it leads to is replaced, or made.
+        let path = fs::canonicalize(path).or_else(|_| behind_links(path)).with_context(cannot)?;
         let file = tempfile::Builder::new()
             .prefix(".barn-")
             .permissions(open_permissions())
@@ -190,6 +198,20 @@ impl Draft {
             Err(err) => Err(err.error).with_context(context),
         }
     }
+}
+
+/// Returns where the links of a name lead that has no file behind it.
+fn behind_links(path: &Path) -> std::io::Result<PathBuf> {
+    /// Links that the system follows at most.
+    const LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(Errno::ELOOP.into())
 }
 
 /// Returns who may do what with a file, without what would make a program run as somebody else.
@@ -309,4 +331,42 @@ pub fn remove(path: &Path) -> Result<()> {
         Ok(_) => {}
     }
     fs::remove_file(path).with_context(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn only_a_regular_file_is_opened_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "text").unwrap();
+        assert_eq!(read_all_text(open_regular(&path).unwrap(), "it", 10).unwrap(), "text");
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        for path in [link.as_path(), folder.path(), Path::new("/dev/null")] {
+            let error = open_regular(path).unwrap_err().to_string();
+            assert!(error.ends_with("': it is not a regular file"), "{error}");
+        }
+        assert!(open_regular(&folder.path().join("b")).is_err());
+    }
+
+    #[test]
+    fn a_link_that_leads_to_no_file_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (link, other) = (folder.path().join("link"), folder.path().join("other"));
+        symlink("other", &link).unwrap();
+        symlink("target", &other).unwrap();
+        let error = replace(&link, b"1", Overwrite::Refuse).unwrap_err().to_string();
+        assert!(error.ends_with("it exists"), "{error}");
+        for text in ["1", "2"] {
+            replace(&link, text.as_bytes(), Overwrite::Replace).unwrap();
+            assert!(link.is_symlink() && other.is_symlink());
+            assert_eq!(fs::read_to_string(folder.path().join("target")).unwrap(), text);
+        }
+        symlink("loop", folder.path().join("loop")).unwrap();
+        assert!(replace(&folder.path().join("loop"), b"1", Overwrite::Replace).is_err());
+    }
 }
