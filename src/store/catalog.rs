@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use rusqlite::Connection;
 
 use super::config::{self, CONFIG};
+use super::indexes::{has_index, index_sql};
 use super::manifest;
 use super::rollup::Rollups;
 use crate::error::Failure;
@@ -230,8 +231,7 @@ impl Stored {
             self.table.values[at].kind = ColumnType::Double;
             self.is_recorded = false;
             if self.present.contains(&at) {
-                connection
-                    .execute_batch(&self.rebuild())
+                self.rebuild(connection)
                     .with_context(|| format!("cannot widen column '{}'", self.table.values[at].name))?;
             }
         }
@@ -256,8 +256,11 @@ impl Stored {
         Ok(())
     }
 
-    /// Returns the statements that copy `T_rows` into columns of the types that they now have.
-    fn rebuild(&self) -> String {
+    /// Copies `T_rows` into columns of the types that they now have.
+    fn rebuild(&self, connection: &Connection) -> Result<()> {
+        let name = &self.table.name;
+        // It goes with the old rows.
+        let index = if has_index(connection, name)? { index_sql(name) } else { String::new() };
         let columns: Vec<_> = self
             .present
             .iter()
@@ -266,17 +269,14 @@ impl Stored {
                 format!(", {} {}{}", quoted(&column.name, ""), sqlite_type(column.kind), default(column))
             })
             .collect();
-        let (view, rows, old) = (
-            quoted(&self.table.name, "_hot"),
-            quoted(&self.table.name, "_rows"),
-            quoted(&self.table.name, "_old"),
-        );
-        format!(
+        let (view, rows, old) = (quoted(name, "_hot"), quoted(name, "_rows"), quoted(name, "_old"));
+        connection.execute_batch(&format!(
             "DROP VIEW {view}; ALTER TABLE {rows} RENAME TO {old}; {};
-             INSERT INTO {rows} SELECT * FROM {old}; DROP TABLE {old}; {}",
+             INSERT INTO {rows} SELECT * FROM {old}; DROP TABLE {old}; {index} {}",
             self.rows_schema(&columns.concat()),
             self.view()
-        )
+        ))?;
+        Ok(())
     }
 
     fn schema(&self) -> String {

@@ -35,8 +35,13 @@ fn index_name(table: &str) -> String {
     quoted(table, "_by_ts")
 }
 
-fn has_index(connection: &Connection, table: &str) -> Result<bool> {
+pub(super) fn has_index(connection: &Connection, table: &str) -> Result<bool> {
     manifest::has(connection, "index", &format!("{table}_by_ts"))
+}
+
+/// Returns the statement that makes the index.
+pub(super) fn index_sql(table: &str) -> String {
+    format!("CREATE INDEX {} ON {} (ts);", index_name(table), quoted(table, "_rows"))
 }
 
 /// Returns the statement that finds the series with rows in a time.
@@ -146,11 +151,7 @@ fn try_index(connection: &Connection, table: &Table, ranges: &[(i64, i64)]) -> R
     let all = all_series(connection, table)?;
     let without = fastest(|| look(connection, table, ranges, &|_| Ok(all.clone())))?;
     let plan_without = plan(connection, &rows_sql(&table.name))?;
-    connection.execute_batch(&format!(
-        "CREATE INDEX {} ON {} (ts)",
-        index_name(&table.name),
-        quoted(&table.name, "_rows")
-    ))?;
+    connection.execute_batch(&index_sql(&table.name))?;
     let found =
         |range| Ok(series_within(connection, &table.name, range, usize::MAX >> 1)?.unwrap_or_default());
     let with = fastest(|| look(connection, table, ranges, &found))?;

@@ -373,3 +373,27 @@ fn a_panic_while_rows_are_read_gives_the_connection_back() {
     assert!(!snapshot.has_rows("bars").unwrap());
     assert!(snapshot.bytes("bars").is_ok());
 }
+
+#[test]
+fn an_index_on_time_stays_where_a_column_gets_wider() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let values = vec![Column::value("close", ColumnType::Bigint)];
+    let bars = store.table("bars").unwrap().clone();
+    let narrow = Table { name: "things".to_owned(), values, checks: Vec::new(), ..bars };
+    store.begin().unwrap();
+    store.define(&narrow).unwrap();
+    let Store { catalog, connection, .. } = &mut store;
+    catalog.add_physical(connection, "things", &[0]).unwrap();
+    connection.execute_batch("CREATE INDEX things_by_ts ON things_rows (ts)").unwrap();
+    store.commit().unwrap();
+    let mut wide = narrow;
+    wide.values[0].kind = ColumnType::Double;
+    store.begin().unwrap();
+    store.define(&wide).unwrap();
+    store.commit().unwrap();
+    let snapshot = Snapshot::open(folder.path(), 1).unwrap();
+    let known = snapshot.tables().iter().find(|table| table.name == "things").unwrap();
+    assert_eq!(known.values, wide.values);
+    assert!(snapshot.has_time_index("things").unwrap());
+}
