@@ -283,7 +283,7 @@ impl Tally<'_> {
 
     fn finish(self, written: Written, is_stopped: bool) -> Round {
         let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut counts = written.by_target.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = written.by_target();
         let mut refused = written.refused.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut windows: BTreeMap<usize, u64> = BTreeMap::new();
         for target in self.plan.tasks.iter().flat_map(|task| &task.targets) {

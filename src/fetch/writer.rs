@@ -54,10 +54,43 @@ pub(super) struct Rows {
 /// What was written.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// By the place of the symbol.
-    pub(super) by_target: Mutex<BTreeMap<usize, Counts>>,
+    /// By the place of the symbol, and by window and attempt.
+    counts: Mutex<BTreeMap<(usize, (usize, u32)), Counts>>,
     /// Why rows of a symbol were not taken.
     pub(super) refused: Mutex<BTreeMap<usize, String>>,
+}
+
+impl Written {
+    /// Returns what became of the rows of each symbol.
+    pub(super) fn by_target(&self) -> BTreeMap<usize, Counts> {
+        let mut windows: BTreeMap<(usize, usize), Counts> = BTreeMap::new();
+        for ((target, (window, _)), counts) in lock(&self.counts).iter() {
+            let known = windows.entry((*target, *window)).or_default();
+            *known = begun_anew(*known, *counts);
+        }
+        let mut targets: BTreeMap<usize, Counts> = BTreeMap::new();
+        for ((target, _), counts) in windows {
+            *targets.entry(target).or_default() += counts;
+        }
+        targets
+    }
+}
+
+/// Returns the counts of a window that was begun anew: the rows that were stored before come again, as unchanged ones.
+fn begun_anew(before: Counts, after: Counts) -> Counts {
+    if after == Counts::default() {
+        return before;
+    }
+    let inserted = before.inserted.min(after.unchanged);
+    let updated = before.updated.min(after.unchanged - inserted);
+    Counts {
+        // Those that did not come again are stored all the same.
+        read: after.read + (before.inserted - inserted) + (before.updated - updated),
+        inserted: after.inserted + before.inserted,
+        updated: after.updated + before.updated,
+        unchanged: after.unchanged - inserted - updated,
+        ..after
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -73,8 +106,8 @@ pub(super) struct Writer<'a> {
     inputs: HashMap<((usize, u32), usize), Input>,
     /// Windows whose rows cannot be taken.
     refused: HashSet<(usize, u32)>,
-    /// What the open transaction has.
-    open: BTreeMap<usize, Counts>,
+    /// What the open transaction has, as in [`Written`].
+    open: BTreeMap<(usize, (usize, u32)), Counts>,
     open_rows: u64,
     rejects: Vec<(usize, String, Vec<Reject>)>,
     began: Instant,
@@ -138,7 +171,7 @@ impl<'a> Writer<'a> {
         if self.refused.contains(&part.task) {
             return Ok(());
         }
-        let total = self.open.entry(part.target).or_default();
+        let total = self.open.entry((part.target, part.task)).or_default();
         for rows in part.rows {
             let table = self.tables.get(rows.table).context("a part names a table")?;
             let mut counts = rows.counts;
@@ -199,10 +232,33 @@ impl<'a> Writer<'a> {
             self.store.commit()?;
         }
         self.open_rows = 0;
-        let mut written = lock(&self.written.by_target);
-        for (target, counts) in std::mem::take(&mut self.open) {
-            *written.entry(target).or_default() += counts;
+        let mut written = lock(&self.written.counts);
+        for (window, counts) in std::mem::take(&mut self.open) {
+            *written.entry(window).or_default() += counts;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_a_window_that_is_begun_anew_are_counted_once() {
+        let counts = |read, inserted, unchanged| Counts { read, inserted, unchanged, ..Counts::default() };
+        let written = Written::default();
+        let all = [
+            ((0, (0, 0)), counts(100, 90, 10)),
+            ((0, (0, 1)), counts(150, 50, 100)),
+            // Nothing of the second attempt, and less than before.
+            ((0, (1, 0)), counts(7, 7, 0)),
+            ((0, (1, 1)), Counts::default()),
+            ((1, (2, 0)), counts(9, 5, 4)),
+            ((1, (2, 1)), counts(3, 0, 3)),
+        ];
+        lock(&written.counts).extend(all);
+        let expected = [(0, counts(157, 147, 10)), (1, counts(5, 5, 0))];
+        assert_eq!(written.by_target(), BTreeMap::from(expected));
     }
 }
