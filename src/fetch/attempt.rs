@@ -212,7 +212,7 @@ impl Attempt<'_> {
             }
             let is_redirect = matches!(reply.status, 301 | 302 | 303 | 307 | 308);
             let Some(location) = reply.header("location").filter(|_| is_redirect) else { return Ok(reply) };
-            request = follow(&request, location).map_err(|err| {
+            request = follow(&request, reply.status, location).map_err(|err| {
                 fault(Class::Format, secrets.redact(&format!("cannot follow its redirect: {err:#}")))
             })?;
         }

@@ -21,14 +21,21 @@ pub(super) fn path_and_query(url: &str) -> Result<(String, Vec<(String, String)>
     Ok((path, query))
 }
 
-/// Returns the request that a redirect leads to.
+/// Returns the request that a redirect of this status leads to.
+///
+/// A POST becomes a GET without a body unless the status says that it stays one, as in browsers and curl.
 ///
 /// Fails if it leads to another origin, unless the definition allows that; then nothing that the request carries
 /// goes along.
-pub(super) fn follow(request: &Request, location: &str) -> Result<Request> {
+pub(super) fn follow(request: &Request, status: u16, location: &str) -> Result<Request> {
     let from = Url::parse(&request.url).context("cannot read the URL of the request")?;
     let to = from.join(location).with_context(|| format!("cannot read its location '{location}'"))?;
     let mut next = request.clone();
+    if status == 303 || (matches!(status, 301 | 302) && request.method == "POST") {
+        "GET".clone_into(&mut next.method);
+        next.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        next.body = None;
+    }
     if from.origin() == to.origin() {
         next.url = to.to_string();
         return Ok(next);
@@ -66,15 +73,36 @@ mod tests {
     #[test]
     fn redirects_stay_with_their_origin_unless_allowed() {
         let asked = request("https://a.example/x?y=1");
-        assert_eq!(follow(&asked, "/z").unwrap().url, "https://a.example/z");
+        assert_eq!(follow(&asked, 302, "/z").unwrap().url, "https://a.example/z");
         for location in ["https://b.example/", "http://a.example/", "https://a.example:8443/", "//b.example/"]
         {
-            assert!(follow(&asked, location).is_err(), "{location}");
+            assert!(follow(&asked, 302, location).is_err(), "{location}");
         }
         let free = Request { follows_redirects: true, ..asked.clone() };
-        let led = follow(&free, "https://b.example/f.csv").unwrap();
+        let led = follow(&free, 302, "https://b.example/f.csv").unwrap();
         assert_eq!((led.url.as_str(), led.headers.len()), ("https://b.example/f.csv", 0));
-        assert!(follow(&free, "http://b.example/").is_err());
-        assert!(follow(&Request { has_credentials: true, ..free }, "https://b.example/").is_err());
+        assert!(follow(&free, 302, "http://b.example/").is_err());
+        assert!(follow(&Request { has_credentials: true, ..free }, 302, "https://b.example/").is_err());
+    }
+
+    #[test]
+    fn a_post_is_led_to_a_get_unless_the_status_keeps_it() {
+        let asked = Request {
+            method: "POST".to_owned(),
+            headers: vec![
+                ("Accept".to_owned(), "text/csv".to_owned()),
+                ("Content-Type".to_owned(), "application/json".to_owned()),
+            ],
+            body: Some("{}".into()),
+            ..request("https://a.example/x")
+        };
+        for status in [301, 302, 303] {
+            let led = follow(&asked, status, "/y").unwrap();
+            assert_eq!((led.method.as_str(), led.body.is_some(), led.headers.len()), ("GET", false, 1));
+        }
+        for status in [307, 308] {
+            let led = follow(&asked, status, "/y").unwrap();
+            assert_eq!((led.method.as_str(), led.body.is_some(), led.headers.len()), ("POST", true, 2));
+        }
     }
 }
