@@ -2,7 +2,6 @@
 //! a while, and one sentence is kept for the user.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,7 +30,6 @@ pub(super) struct Database {
     writer: Mutex<Option<Connection>>,
     readers: Mutex<Vec<Connection>>,
     trouble: Mutex<Trouble>,
-    failures: AtomicU64,
 }
 
 #[derive(Default)]
@@ -62,14 +60,12 @@ impl Database {
             writer: Mutex::default(),
             readers: Mutex::default(),
             trouble: Mutex::default(),
-            failures: AtomicU64::new(0),
         }
     }
 
     /// Reads with a connection of its own; `None` where there is no file yet, or where it fails.
     pub(super) fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<Option<T>>) -> Option<T> {
         if self.is_paused(Access::Read) {
-            self.count(1);
             return None;
         }
         let read = || {
@@ -87,7 +83,6 @@ impl Database {
             result
         };
         read().unwrap_or_else(|err| {
-            self.count(1);
             self.note(&err, Access::Read);
             None
         })
@@ -174,14 +169,6 @@ impl Database {
             let path = self.path.display();
             trouble.warning = Some(format!("cannot use cache '{path}': {why}; {}", self.consequence));
         }
-    }
-
-    pub(super) fn count(&self, failures: u64) {
-        self.failures.fetch_add(failures, Ordering::Relaxed);
-    }
-
-    pub(super) fn failures(&self) -> u64 {
-        self.failures.load(Ordering::Relaxed)
     }
 
     /// Returns the sentence on the first failure, once.

@@ -39,7 +39,6 @@ pub(super) struct Disk {
     /// Bytes written since the bound was last looked at.
     unswept: AtomicU64,
     sweeper: Mutex<Option<JoinHandle<()>>>,
-    writes: AtomicU64,
 }
 
 #[derive(Default)]
@@ -77,7 +76,6 @@ impl Disk {
             // The first write looks at the bound: each process may only write a little.
             unswept: AtomicU64::new(bytes),
             sweeper: Mutex::default(),
-            writes: AtomicU64::new(0),
         }
     }
 
@@ -109,12 +107,8 @@ impl Disk {
             let mut rows = statement.query([key])?;
             rows.next()?.map(|row| Ok((read_answer(row), row.get::<_, i64>(6)?))).transpose()
         })?;
-        let Ok(answer) = answer else {
-            // One damaged entry says nothing of the others; it is overwritten.
-            self.database.count(1);
-            return None;
-        };
-        Some((answer, used_at))
+        // One damaged entry says nothing of the others; it is overwritten.
+        Some((answer.ok()?, used_at))
     }
 
     pub(super) fn put(this: &Arc<Self>, key: &str, answer: Arc<Stored>) {
@@ -122,7 +116,7 @@ impl Disk {
             let packed = pack(Codec::Lz4, &answer.body)?;
             Ok(Entry { key: key.to_owned(), answer, headers, packed })
         });
-        let Ok(entry) = entry else { return this.database.count(1) };
+        let Ok(entry) = entry else { return };
         let stored = entry.stored();
         let is_huge = entry.packed.len() > LARGEST_PACKED || entry.answer.body.len() as u64 > LARGEST;
         if is_huge || stored as u64 > this.bytes / 4 {
@@ -165,15 +159,11 @@ impl Disk {
                 if changes.is_empty() {
                     break;
                 }
-                let puts = changes.iter().filter(|change| matches!(change, Change::Put(_))).count() as u64;
                 let written = self.database.write_with(&mut connection, |transaction| {
                     changes.iter().try_for_each(|change| write_change(transaction, change))
                 });
                 if written.is_ok() {
-                    self.writes.fetch_add(puts, Ordering::Relaxed);
                     self.unswept.fetch_add(bytes as u64, Ordering::Relaxed);
-                } else {
-                    self.database.count(puts.max(1));
                 }
             }
             drop(connection);
@@ -192,8 +182,9 @@ impl Disk {
     pub(super) fn finish(&self) {
         self.drain(Some(self.database.lock()));
         let sweeper = lock(&self.sweeper).take();
-        if sweeper.is_some_and(|sweeper| sweeper.join().is_err()) {
-            self.database.count(1);
+        if let Some(sweeper) = sweeper {
+            // What it left the next one removes.
+            sweeper.join().ok();
         }
     }
 
@@ -205,11 +196,7 @@ impl Disk {
         }
         this.unswept.store(0, Ordering::Relaxed);
         let disk = Arc::clone(this);
-        let sweep = move || {
-            if disk.sweep().is_err() {
-                disk.database.count(1);
-            }
-        };
+        let sweep = move || drop(disk.sweep());
         // Without a thread the next process sweeps.
         *sweeper = std::thread::Builder::new().name("cache".to_owned()).spawn(sweep).ok();
     }
@@ -244,14 +231,6 @@ impl Disk {
             behind = last;
         }
         Ok(packed)
-    }
-
-    pub(super) fn writes(&self) -> u64 {
-        self.writes.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn failures(&self) -> u64 {
-        self.database.failures()
     }
 
     pub(super) fn warning(&self) -> Option<String> {

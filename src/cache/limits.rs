@@ -90,16 +90,16 @@ impl Limits {
         let mut known = lock(&self.known);
         let ban = known.bans.entry(source.to_owned()).or_insert(until);
         *ban = until.max(*ban);
-        let written = self.database.write(|transaction| {
-            let mut insert = transaction.prepare_cached(
-                "INSERT INTO bans VALUES (?1, ?2)
-                 ON CONFLICT (source) DO UPDATE SET until = max(until, excluded.until)",
-            )?;
-            Ok(insert.execute((source, until))?)
-        });
-        if written.is_err() {
-            self.database.count(1);
-        }
+        // What others are not told holds in this process.
+        self.database
+            .write(|transaction| {
+                let mut insert = transaction.prepare_cached(
+                    "INSERT INTO bans VALUES (?1, ?2)
+                     ON CONFLICT (source) DO UPDATE SET until = max(until, excluded.until)",
+                )?;
+                Ok(insert.execute((source, until))?)
+            })
+            .ok();
     }
 
     /// Returns until when a source is stopped.
@@ -135,7 +135,6 @@ impl Limits {
             Ok((result, buckets))
         });
         let (result, buckets) = written.unwrap_or_else(|_| {
-            self.database.count(1);
             let find = |limit: &Limit<'_>| known.buckets.get(limit.name).cloned().unwrap_or_default();
             let mut buckets: Vec<Bucket> = limits.iter().map(find).collect();
             (change(&mut buckets), buckets)

@@ -1,6 +1,6 @@
 //! What is remembered beside the rows: for a fetch the answers, in memory over `cache.db`, and the limits of the
 //! providers, shared by all processes; for a query its results. Nothing here fails a command: what the disk
-//! cannot do is counted and told once.
+//! cannot do is told once.
 
 mod bucket;
 mod database;
@@ -16,7 +16,6 @@ mod tidy;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
 
@@ -76,44 +75,11 @@ pub enum Lookup {
     Missing,
 }
 
-/// What a cache did so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
-    /// Fresh answers from memory.
-    pub memory_hits: u64,
-    /// Fresh answers from the disk.
-    pub disk_hits: u64,
-    /// Answers that were there and too old.
-    pub stale: u64,
-    /// Look-ups that found nothing.
-    pub misses: u64,
-    /// Answers written to the disk.
-    pub writes: u64,
-    /// Reads and writes that the disk failed.
-    pub failures: u64,
-    /// Bytes of the fresh answers.
-    pub bytes: u64,
-}
-
 /// The answers of providers: memory over disk, shared by all threads.
 pub struct Cache {
     memory: Memory,
     disk: Arc<Disk>,
     flights: Flights,
-    counts: Counts,
-}
-
-#[derive(Default)]
-struct Counts {
-    memory_hits: AtomicU64,
-    disk_hits: AtomicU64,
-    stale: AtomicU64,
-    misses: AtomicU64,
-    bytes: AtomicU64,
-}
-
-fn add(count: &AtomicU64, more: u64) {
-    count.fetch_add(more, Ordering::Relaxed);
 }
 
 impl Cache {
@@ -125,7 +91,6 @@ impl Cache {
             memory: Memory::new(memory_bytes),
             disk: Arc::new(Disk::new(root, disk_bytes)),
             flights: Flights::default(),
-            counts: Counts::default(),
         }
     }
 
@@ -135,8 +100,6 @@ impl Cache {
         if let Some(stored) = &remembered
             && stored.is_fresh(now)
         {
-            add(&self.counts.memory_hits, 1);
-            add(&self.counts.bytes, stored.body.len() as u64);
             return Lookup::Fresh(Arc::clone(stored), Tier::Memory);
         }
         // Also behind a stale one: another process may have asked again.
@@ -144,17 +107,10 @@ impl Cache {
         if let Some(stored) = &found {
             self.memory.put(key, Arc::clone(stored));
             if stored.is_fresh(now) {
-                add(&self.counts.disk_hits, 1);
-                add(&self.counts.bytes, stored.body.len() as u64);
                 return Lookup::Fresh(Arc::clone(stored), Tier::Disk);
             }
         }
-        let Some(stored) = found.or(remembered) else {
-            add(&self.counts.misses, 1);
-            return Lookup::Missing;
-        };
-        add(&self.counts.stale, 1);
-        Lookup::Stale(stored)
+        found.or(remembered).map_or(Lookup::Missing, Lookup::Stale)
     }
 
     /// Keeps an answer.
@@ -195,20 +151,6 @@ impl Cache {
     /// A thread that holds a key must not ask for it again.
     pub fn flight(&self, key: &str) -> Flight<'_> {
         self.flights.take(key)
-    }
-
-    /// Returns what the cache did so far.
-    pub fn figures(&self) -> Figures {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Figures {
-            memory_hits: read(&self.counts.memory_hits),
-            disk_hits: read(&self.counts.disk_hits),
-            stale: read(&self.counts.stale),
-            misses: read(&self.counts.misses),
-            writes: self.disk.writes(),
-            failures: self.disk.failures(),
-            bytes: read(&self.counts.bytes),
-        }
     }
 
     /// Returns one sentence on why the disk cannot be used, the first time it is asked after it failed.

@@ -1,7 +1,7 @@
 //! What the cache and the limits promise, alone, together and on broken disks.
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -45,7 +45,7 @@ fn tier(lookup: &Lookup) -> &'static str {
     }
 }
 
-/// Fails unless the cache works in memory, says once why not on the disk, and counts.
+/// Fails unless the cache works in memory, and says once why not on the disk.
 fn works_in_memory_only(folder: &Path, why: &str) {
     let cache = open(folder);
     assert_eq!(cache.get("a", NOON), Lookup::Missing);
@@ -55,9 +55,6 @@ fn works_in_memory_only(folder: &Path, why: &str) {
     assert!(warning.contains("cache.db") && warning.contains(why), "{warning}");
     assert!(!warning.contains('\n'), "{warning}");
     assert_eq!(cache.warning(), None, "it is said once");
-    let figures = cache.figures();
-    assert!(figures.failures > 0, "{figures:?}");
-    assert_eq!(figures.writes, 0);
     let limits = Limits::open(folder);
     let limit = Limit { name: "x", per_micros: SECOND, max: 1.0, burst: 1.0, cost: 1.0, period: None };
     assert_eq!(limits.reserve(&[limit], NOON), Grant::Now);
@@ -80,10 +77,6 @@ fn an_answer_is_found_in_memory_and_by_the_next_process_on_the_disk() {
     assert_eq!(other.get("a", NOON), expected);
     assert_eq!(tier(&other.get("a", NOON)), "memory");
     assert_eq!(tier(&other.get("a", NOON + 10)), "stale");
-    let figures = other.figures();
-    let expected = Figures { memory_hits: 1, disk_hits: 1, stale: 1, bytes: 8, ..Figures::default() };
-    assert_eq!(figures, expected);
-    assert_eq!(cache.figures().writes, 1);
     assert_eq!((cache.warning(), other.warning()), (None, None));
 }
 
@@ -263,8 +256,11 @@ fn many_threads_write_and_read_everything() {
             });
         }
     });
-    assert_eq!((cache.figures().writes, cache.figures().failures), (32 * 40, 0));
+    assert_eq!(cache.warning(), None);
     drop(cache);
+    let count = "SELECT count(*) FROM entries";
+    let kept: i64 = database(folder.path()).query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 32 * 40);
     let cache = open(folder.path());
     thread::scope(|scope| {
         for worker in 0..32 {
@@ -272,13 +268,13 @@ fn many_threads_write_and_read_everything() {
             scope.spawn(move || {
                 for at in 0..40 {
                     let key = format!("{worker} {at}");
-                    let Lookup::Fresh(found, _) = cache.get(&key, NOON) else { panic!("no '{key}'") };
+                    let found = cache.get(&key, NOON);
+                    let Lookup::Fresh(found, Tier::Disk) = found else { panic!("no '{key}'") };
                     assert_eq!(found.body, key.as_bytes());
                 }
             });
         }
     });
-    assert_eq!(cache.figures().disk_hits, 32 * 40);
 }
 
 #[test]
@@ -363,8 +359,6 @@ fn a_full_disk_keeps_what_it_has() {
     assert_eq!(tier(&cache.get("b", NOON)), "memory");
     assert_eq!(tier(&cache.get("a", NOON)), "disk", "reading goes on");
     assert!(cache.warning().unwrap().contains("full"));
-    let figures = cache.figures();
-    assert_eq!((figures.failures, figures.writes), (1, 0));
 }
 
 #[test]
@@ -381,7 +375,6 @@ fn a_database_locked_for_long_costs_one_wait() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert_eq!(tier(&cache.get("a", NOON)), "disk");
     assert!(cache.warning().unwrap().contains("another process has locked it"));
-    assert_eq!(cache.figures().failures, 20);
 }
 
 #[test]
@@ -407,7 +400,6 @@ fn a_damaged_entry_is_missing_and_is_put_anew() {
         let cache = open(folder.path());
         assert_eq!(cache.get("a", NOON), Lookup::Missing, "{damage}");
         assert_eq!(tier(&cache.get("b", NOON)), "disk", "{damage}");
-        assert_eq!(cache.figures().failures, 1, "{damage}");
         cache.put("a", answer(b"new", i64::MAX));
         assert_eq!(tier(&open(folder.path()).get("a", NOON)), "disk", "{damage}");
     }
