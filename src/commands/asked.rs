@@ -8,9 +8,9 @@ use crate::model::time::now;
 use crate::runs::{AskedQuery, Limits, Runs};
 
 /// Keeps a query that was answered.
-pub(super) fn keep(context: &Context, sql: &str, rows: u64, engine: Option<&Engine>) {
+pub(super) fn keep(context: &Context, sql: &str, engine: Option<&Engine>) {
     let micros = u64::try_from(context.metrics.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let asked = AskedQuery { sql, micros, rows, at: now(), facts: None };
+    let asked = AskedQuery { sql, micros, at: now() };
     // Nobody waits for the log: the rows are out already.
     if let Err(err) = Runs::open(&context.global.store).log_query(&asked) {
         context.ui.detail(&format!("cannot log this query: {err:#}"));

@@ -176,7 +176,7 @@ fn ask(context: &Context, args: &QueryArgs, sql: &str) -> Result<Option<Kind>> {
         figures.rows_out += rows;
         figures.disk_hits += u64::from(cached);
     });
-    asked::keep(context, sql, rows, made.as_ref());
+    asked::keep(context, sql, made.as_ref());
     context.report(&Report {
         command: "query",
         sql: sql.to_owned(),

@@ -13,7 +13,6 @@ mod metric;
 mod metrics;
 mod prometheus;
 mod record;
-mod shape;
 mod usage;
 
 pub use check::{Breach, Checked, Usual, What, check};
@@ -21,9 +20,8 @@ pub use compare::{Change, Spread, Verdict, compare};
 pub use database::Runs;
 pub use limits::{COMMANDS, Limit, Limits};
 pub use line::Line;
-pub use log::{AskedQuery, RecentQuery, Shape};
+pub use log::{AskedQuery, RecentQuery};
 pub use metric::{Metric, Unit};
 pub use metrics::{Ending, Metrics};
 pub use prometheus::prometheus;
 pub use record::{Figures, Filter, Latency, Run, Total};
-pub use shape::shape;

@@ -46,19 +46,6 @@ CREATE TABLE total (
     PRIMARY KEY (command, exit_code)
 ) STRICT, WITHOUT ROWID;
 
--- All queries by their text without literals; `facts` is JSON.
-CREATE TABLE query (
-    id INTEGER NOT NULL PRIMARY KEY,
-    shape TEXT NOT NULL UNIQUE,
-    count INTEGER NOT NULL,
-    total INTEGER NOT NULL,
-    slowest INTEGER NOT NULL,
-    rows INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    facts TEXT
-) STRICT;
-CREATE INDEX query_last ON query (last);
-
 -- The newest queries as they were asked, each text once.
 CREATE TABLE recent (
     id INTEGER NOT NULL PRIMARY KEY,
