@@ -17,7 +17,7 @@ use crate::error::{Failure, Kind};
 use crate::fs;
 use crate::import::{Fields, Limits, MaxBad, Progress, Request, Session, Source, expand};
 use crate::model::{OnConflict, normalize};
-use crate::store::CONFIG;
+use crate::store::{CONFIG, read_config};
 use crate::ui;
 
 /// The largest layout that is read.
@@ -245,13 +245,11 @@ fn refuse_twice(flag: &str, pairs: &[(String, String)]) -> Result<()> {
 fn read_layout(root: &Path, name: &str) -> Result<Layout> {
     let path = PathBuf::from(name);
     let config = root.join(CONFIG);
-    if !path.exists() && config.exists() {
-        let text = fs::read_text(&config, MAX_LAYOUT_BYTES)?;
+    if !path.exists() {
+        let text = read_config(root)?.unwrap_or_default();
         if let Some(layout) = Layout::parse_named(&text, name).with_context(|| cannot_use(&config))? {
             return Ok(layout);
         }
-    }
-    if !path.exists() {
         return Err(Failure::usage(format!(
             "cannot use layout '{name}': there is no such file, and no [layout.{name}] in '{}'",
             config.display()

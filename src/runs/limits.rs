@@ -8,9 +8,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::metric::Metric;
 use crate::error::Failure;
-use crate::fs;
 use crate::model::nearest;
-use crate::store::CONFIG;
+use crate::store::{CONFIG, read_config};
 
 /// The commands that leave records.
 pub const COMMANDS: [&str; 6] = ["fetch", "store", "compress", "optimize", "delete", "query"];
@@ -33,9 +32,6 @@ const SLOW: &str = "slow";
 
 /// How long a query may take before it is kept, where nothing is said.
 const DEFAULT_SLOW: Duration = Duration::from_secs(1);
-
-/// The largest `barn.toml` that is read.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// A bound on a figure: the most it may be, or the least where more is better.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,12 +59,9 @@ pub struct Limits {
 impl Limits {
     /// Reads the limits of the store in the folder `root`; none where it has no `barn.toml`.
     pub fn load(root: &Path) -> Result<Self> {
-        let path = root.join(CONFIG);
-        if !path.is_file() {
-            return Ok(Self::default());
-        }
-        let cannot = || Failure::usage(format!("cannot use '{}'", path.display()));
-        Self::parse(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)
+        let Some(text) = read_config(root)? else { return Ok(Self::default()) };
+        let cannot = || Failure::usage(format!("cannot use '{}'", root.join(CONFIG).display()));
+        Self::parse(&text).with_context(cannot)
     }
 
     fn parse(text: &str) -> Result<Self> {

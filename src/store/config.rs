@@ -59,14 +59,17 @@ pub struct Retention {
     pub keep: String,
 }
 
+/// Returns the text of the `barn.toml` of the store at `root`, `None` where there is none.
+pub fn read_config(root: &Path) -> Result<Option<String>> {
+    let path = root.join(CONFIG);
+    if path.exists() { fs::read_text(&path, MAX_CONFIG_BYTES).map(Some) } else { Ok(None) }
+}
+
 /// Reads the `barn.toml` of the store at `root`, if there is one.
 pub(super) fn read(root: &Path) -> Result<Config> {
-    let path = root.join(CONFIG);
-    if !path.exists() {
-        return Ok(Config::default());
-    }
-    let cannot = || Failure::usage(format!("cannot use '{}'", path.display()));
-    let text: Text = toml::from_str(&fs::read_text(&path, MAX_CONFIG_BYTES)?).with_context(cannot)?;
+    let Some(text) = read_config(root)? else { return Ok(Config::default()) };
+    let cannot = || Failure::usage(format!("cannot use '{}'", root.join(CONFIG).display()));
+    let text: Text = toml::from_str(&text).with_context(cannot)?;
     drop((text.layout, text.symbols, text.limits));
     let mut config = Config::default();
     for (name, mut table) in text.table {
@@ -103,4 +106,24 @@ fn retention(table: &str, rules: toml::Value) -> Result<Vec<Retention>> {
         keep,
     };
     Ok(rules.into_iter().map(rule).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_is_read_up_to_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read_config(folder.path()).unwrap(), None);
+        let write =
+            |text: &[u8]| fs::replace(&folder.path().join(CONFIG), text, fs::Overwrite::Replace).unwrap();
+        write(b"# nothing\n");
+        assert_eq!(read_config(folder.path()).unwrap().as_deref(), Some("# nothing\n"));
+        write(&vec![b'#'; 1 << 20]);
+        assert!(read(folder.path()).is_ok());
+        write(&vec![b'#'; (1 << 20) + 1]);
+        let error = read(folder.path()).err().unwrap().to_string();
+        assert!(error.ends_with("it has more than 1048576 bytes"), "{error}");
+    }
 }

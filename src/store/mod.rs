@@ -31,7 +31,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
 pub use batch::Input;
-pub use config::{CONFIG, Retention, read_retention};
+pub use config::{CONFIG, Retention, read_config, read_retention};
 pub use indexes::{IndexTrial, KeepIndex};
 pub use late::{Archive, Found, Search, Wanted};
 pub use ledger::{Coverage, LedgerKey, State};

@@ -21,13 +21,10 @@ use crate::fs::{self, Locking, Overwrite};
 use crate::model::Timeframe;
 use crate::model::time::now;
 use crate::source::{self, Choice, Dataset, Definition};
-use crate::store::{CONFIG, Store};
+use crate::store::{CONFIG, Store, read_config};
 
 /// How often a fetch that waits for another one looks whether that has ended.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
-
-/// The largest `barn.toml` that is read.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 /// Fetch history from a provider into the store
 ///
@@ -202,9 +199,7 @@ fn dry_run(
     let store = match &elsewhere {
         None => Store::open_to_read(root)?,
         Some(elsewhere) => {
-            let config = root.join(CONFIG);
-            if config.is_file() {
-                let text = fs::read_text(&config, MAX_CONFIG_BYTES)?;
+            if let Some(text) = read_config(root)? {
                 fs::replace(&elsewhere.path().join(CONFIG), text.as_bytes(), Overwrite::Refuse)?;
             }
             Store::open(elsewhere.path())?

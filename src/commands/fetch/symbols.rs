@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::error::Failure;
 use crate::fs;
 use crate::model::nearest;
-use crate::store::CONFIG;
+use crate::store::{CONFIG, read_config};
 
 /// The largest list of symbols that is read.
 const MAX_LIST_BYTES: u64 = 16 << 20;
@@ -48,7 +48,7 @@ fn list(root: &Path, name: &str) -> Result<Vec<String>> {
         return Ok(words(&fs::read_text(path, MAX_LIST_BYTES)?));
     }
     let config = root.join(CONFIG);
-    let lists = if config.is_file() { lists(&config)? } else { toml::Table::new() };
+    let lists = lists(&read_config(root)?.unwrap_or_default(), &config)?;
     if let Some(list) = lists.get(name) {
         let list =
             list.as_array().map(|list| list.iter().map(|item| item.as_str().map(str::to_owned)).collect());
@@ -70,10 +70,9 @@ fn list(root: &Path, name: &str) -> Result<Vec<String>> {
     .into())
 }
 
-fn lists(config: &Path) -> Result<toml::Table> {
+fn lists(text: &str, config: &Path) -> Result<toml::Table> {
     let cannot = || Failure::usage(format!("cannot read '{}'", config.display()));
-    let mut table: toml::Table =
-        toml::from_str(&fs::read_text(config, MAX_LIST_BYTES)?).with_context(cannot)?;
+    let mut table: toml::Table = toml::from_str(text).with_context(cannot)?;
     Ok(match table.remove("symbols") {
         Some(toml::Value::Table(lists)) => lists,
         _ => toml::Table::new(),
