@@ -1,7 +1,7 @@
 //! A file of the archive, read only as far as its bytes are those that were published.
 
 use std::fs::File;
-use std::io::Cursor;
+use std::io::Read;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -172,15 +172,87 @@ impl Length for CheckedFile {
     }
 }
 
+/// Reads on from a place, each block when it is wanted: the Parquet library asks for the rest of a file to read the
+/// head of a page.
+struct Blocks {
+    file: CheckedFile,
+    at: u64,
+    block: Bytes,
+}
+
+impl Blocks {
+    /// Reads up to the end of the block that the place lies in.
+    fn fill(&mut self) -> parquet::errors::Result<()> {
+        let end = (self.at - self.at % BLOCK_BYTES).saturating_add(BLOCK_BYTES).min(self.file.bytes());
+        self.block = self.file.read(self.at..end).map_err(|err| self.file.keep(err))?;
+        self.at = end;
+        Ok(())
+    }
+}
+
+impl Read for Blocks {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if self.block.is_empty() && self.at < self.file.bytes() {
+            self.fill().map_err(std::io::Error::other)?;
+        }
+        let length = out.len().min(self.block.len());
+        out[..length].copy_from_slice(&self.block.split_to(length));
+        Ok(length)
+    }
+}
+
 impl ChunkReader for CheckedFile {
-    type T = Cursor<Bytes>;
+    type T = Box<dyn Read + Send>;
 
     fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
-        let bytes = self.read(start..self.0.bytes).map_err(|err| self.keep(err))?;
-        Ok(Cursor::new(bytes))
+        let mut blocks = Blocks { file: self.clone(), at: start, block: Bytes::new() };
+        blocks.fill()?;
+        Ok(Box::new(blocks))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         self.read(start..start.saturating_add(length as u64)).map_err(|err| self.keep(err))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_checks_the_blocks_it_comes_to_and_no_others() {
+        let root = tempfile::tempdir().unwrap();
+        let mut bytes: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+        let (digest, name) = (digest(&bytes), "a.parquet");
+        let entry = ArchiveFile {
+            id: 1,
+            path: name.to_owned(),
+            table: String::new(),
+            dataset: String::new(),
+            version: 1,
+            rows: 1,
+            ts_min: 0,
+            ts_max: 0,
+            series_min: Vec::new(),
+            series_max: Vec::new(),
+            bytes: bytes.len() as u64,
+        };
+        let folder = root.path().join(layout::FOLDER);
+        fs::create_folder(&folder).unwrap();
+        fs::replace(&folder.join(name), &bytes, fs::Overwrite::Refuse).unwrap();
+        let file = CheckedFile::open(root.path(), &entry, digest.clone()).unwrap();
+        for start in [0, 1, 65_535, 65_536, 799_999, 800_000] {
+            let mut read = Vec::new();
+            file.get_read(start).unwrap().read_to_end(&mut read).unwrap();
+            assert!(read == bytes[usize::try_from(start).unwrap()..], "{start}");
+        }
+        assert!(file.get_read(800_001).is_err());
+        bytes[300_000] ^= 1;
+        fs::replace(&folder.join(name), &bytes, fs::Overwrite::Replace).unwrap();
+        let file = CheckedFile::open(root.path(), &entry, digest).unwrap();
+        let mut reader = file.get_read(10).unwrap();
+        reader.read_exact(&mut vec![0; 100_000]).unwrap();
+        let error = reader.read_to_end(&mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains("cannot read archive file 'a.parquet'"), "{error}");
     }
 }
