@@ -12,7 +12,7 @@ use super::cell::Misread;
 use super::clock::{self, Place, Written};
 use super::pattern::Pattern;
 use crate::error::Failure;
-use crate::model::time::{MICROS_PER_DAY, MICROS_PER_SECOND, civil_from_days, is_in_range};
+use crate::model::time::{MAX_DAY, MICROS_PER_DAY, MICROS_PER_SECOND, MIN_DAY, civil_from_days, is_in_range};
 
 /// The form of the times of a column.
 #[derive(Clone, Debug)]
@@ -111,6 +111,10 @@ impl TimeRule {
         cache: &mut ZoneCache,
     ) -> Result<i64, Misread> {
         let Written { day, micros, place } = written;
+        // A day comes from the dates of other programs and from counts, and may be any.
+        if !(MIN_DAY - 1..=MAX_DAY + 1).contains(&day) {
+            return Err(Misread::YearOutside);
+        }
         let wall = day * MICROS_PER_DAY + micros;
         let micros = match (place, label, &self.zone) {
             (Place::DateOnly, ..)
@@ -246,6 +250,21 @@ mod tests {
         let written = rule.read(b"14400464").unwrap();
         let micros = rule.resolve(written, Label::Instant, &mut ZoneCache::default()).unwrap();
         assert_eq!(format_timestamp(micros), "2013-10-07T08:00:00.464Z");
+    }
+
+    #[test]
+    fn days_that_no_year_has_are_not_wrapped_around() {
+        let rule = TimeRule { form: Form::Iso, zone: None };
+        // So many days are 2^64 microseconds and a few hours.
+        for day in [213_503_982, i64::from(i32::MAX), i64::from(i32::MIN), MAX_DAY + 2, MIN_DAY - 2] {
+            for place in [Place::DateOnly, Place::Local, Place::Utc, Place::Offset(3_600)] {
+                for label in [Label::Instant, Label::Date] {
+                    let written = Written { day, micros: 0, place };
+                    let resolved = rule.resolve(written, label, &mut ZoneCache::default());
+                    assert_eq!(resolved, Err(Misread::YearOutside), "{written:?}");
+                }
+            }
+        }
     }
 
     #[test]
