@@ -125,9 +125,10 @@ impl Timeframe {
             None if self.unit == Unit::Week => {
                 // 1970-01-05 was the first Monday.
                 let monday = 4 * MICROS_PER_DAY;
-                (micros - monday).div_euclid(self.min_micros()) * self.min_micros() + monday
+                let whole = micros.saturating_sub(monday).div_euclid(self.min_micros());
+                whole.saturating_mul(self.min_micros()).saturating_add(monday)
             }
-            None => micros.div_euclid(self.min_micros()) * self.min_micros(),
+            None => micros.div_euclid(self.min_micros()).saturating_mul(self.min_micros()),
         }
     }
 
@@ -138,7 +139,8 @@ impl Timeframe {
         let into = i64::from(day - 1) * MICROS_PER_DAY + micros.rem_euclid(MICROS_PER_DAY);
         let start = year * 12 + i64::from(month) - 1;
         // The 31st plus a month is the last day of a shorter one.
-        (month_start(start + months) + into).min(month_start(start + months + 1) - 1)
+        let last = month_start(start + months + 1).saturating_sub(1);
+        month_start(start + months).saturating_add(into).min(last)
     }
 
     fn months(self) -> Option<i64> {
@@ -165,7 +167,7 @@ impl Timeframe {
 /// Returns when a month starts that is counted from January of year 0.
 fn month_start(months: i64) -> i64 {
     let month = u32::try_from(months.rem_euclid(12)).unwrap_or(0) + 1;
-    days_from_civil(months.div_euclid(12), month, 1) * MICROS_PER_DAY
+    days_from_civil(months.div_euclid(12), month, 1).saturating_mul(MICROS_PER_DAY)
 }
 
 impl fmt::Display for Timeframe {
@@ -256,6 +258,17 @@ mod tests {
         let month: Timeframe = "1mo".parse().unwrap();
         assert_eq!(month.floor(day(1969, 12, 31)), day(1969, 12, 1));
         assert!(month.after(day(2024, 1, 31)) < day(2024, 3, 1));
+    }
+
+    #[test]
+    fn the_longest_timeframes_end_where_time_does() {
+        for text in ["4294967295s", "4294967295d", "4294967295w", "4294967295mo", "4294967295y"] {
+            let timeframe: Timeframe = text.parse().unwrap();
+            for at in [i64::MIN, -1, 0, 1, i64::MAX] {
+                assert!(timeframe.floor(at) <= at.max(i64::MIN + 4 * MICROS_PER_DAY), "{text} {at}");
+                assert!(timeframe.after(at) > at || at == i64::MAX, "{text} {at}");
+            }
+        }
     }
 
     #[test]
