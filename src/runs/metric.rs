@@ -188,8 +188,8 @@ impl Metric {
             Self::MemoryHits => counted(figures.memory_hits),
             Self::DiskHits => counted(figures.disk_hits),
             Self::CacheHit => {
-                let hits = figures.memory_hits + figures.disk_hits;
-                share(hits, hits + figures.requests)
+                let hits = figures.memory_hits.saturating_add(figures.disk_hits);
+                share(hits, hits.saturating_add(figures.requests))
             }
         }
     }
