@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Fetcher;
 use super::ask::Asker;
 use super::plan::Plan;
-use super::stats::Stats;
+use super::stats::{Contact, Stats};
 use super::work::{End, Ended, Sent, Worker};
 use super::writer::{Part, Writer, Written};
 use crate::cache::Tier;
@@ -108,6 +108,8 @@ pub struct Round {
 struct Tally<'a> {
     plan: &'a Plan,
     requests: Requests,
+    /// Where the counters stood when the round began; the sources before it share them.
+    before: Contact,
     state: Mutex<Progress>,
 }
 
@@ -147,7 +149,7 @@ impl Fetcher<'_> {
         let (stop, requests) = watch;
         note(store, plan)?;
         stats.total.fetch_add(plan.tasks.len() as u64, Ordering::Relaxed);
-        let tally = Tally { plan, requests, state: Mutex::default() };
+        let tally = Tally { plan, requests, before: stats.contact(), state: Mutex::default() };
         let written = Written::default();
         if !plan.tasks.is_empty() {
             self.work(store, &tally, &written, (stats, stop))?;
@@ -224,7 +226,7 @@ impl Tally<'_> {
             let Some(at) = self.next() else { return };
             let ended = worker.run(at, &self.plan.tasks[at], out);
             if !worker.asker.stop.load(Ordering::SeqCst) || !matches!(ended.end, End::Failed(_)) {
-                self.add(at, &ended);
+                self.add(at, &ended, stats.contact());
                 stats.done.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -244,7 +246,7 @@ impl Tally<'_> {
         Some(at)
     }
 
-    fn add(&self, at: usize, ended: &Ended) {
+    fn add(&self, at: usize, ended: &Ended, contact: Contact) {
         let task = &self.plan.tasks[at];
         let mut state = self.lock();
         if self.requests == Requests::Keep && state.requests.len() < MAX_REQUESTS {
@@ -255,6 +257,8 @@ impl Tally<'_> {
         if let End::Failed(fault) = &ended.end {
             match fault.class {
                 Class::Banned | Class::Quota => state.halted = Some(fault.clone()),
+                // What nobody answered to, however often it was asked, the other windows need not try too.
+                Class::Network if contact.is_silent_since(self.before) => state.halted = Some(fault.clone()),
                 Class::Auth => state.auth_faults += 1,
                 _ => state.auth_faults = 0,
             }

@@ -9,6 +9,20 @@ use crate::cache::Tier;
 /// Latencies that are remembered, of a round of a million requests and more the first.
 const MAX_LATENCIES: usize = 1 << 20;
 
+/// How far a provider was heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Contact {
+    answers: u64,
+    retries: u64,
+}
+
+impl Contact {
+    /// Returns whether requests were made again since then and none of all was answered.
+    pub(super) fn is_silent_since(self, before: Self) -> bool {
+        self.answers == before.answers && self.retries > before.retries
+    }
+}
+
 /// Counters that every worker adds to.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -18,6 +32,8 @@ pub struct Stats {
     pub total: AtomicU64,
     /// Requests that went out.
     pub requests: AtomicU64,
+    /// Answers that came, whatever they said.
+    answers: AtomicU64,
     /// Tries beyond the first.
     pub retries: AtomicU64,
     /// Rows that came.
@@ -53,11 +69,17 @@ impl Stats {
 
     /// Counts an answer to a request.
     pub fn answered(&self, bytes: usize, latency: Duration) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         let mut latencies = self.latencies_micros.lock().unwrap_or_else(PoisonError::into_inner);
         if latencies.len() < MAX_LATENCIES {
             latencies.push(u32::try_from(latency.as_micros()).unwrap_or(u32::MAX));
         }
+    }
+
+    /// Returns how far the provider was heard of.
+    pub(super) fn contact(&self) -> Contact {
+        Contact { answers: Self::get(&self.answers), retries: Self::get(&self.retries) }
     }
 
     /// Returns how long each answer took, in microseconds.

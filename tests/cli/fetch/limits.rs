@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{DAY, Stage, assert_same, at, expected};
 use crate::market::{NOW, Shape};
-use crate::server::Reply;
+use crate::server::{Reply, closed_port};
 
 const SINCE: i64 = NOW - NOW % DAY - 20 * DAY;
 
@@ -85,6 +85,33 @@ fn a_ban_stops_the_whole_source() {
     stage.fetch(&line).fails(5).says(&["ban"]);
     assert_eq!(stage.server.count(), 0);
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_source_that_nobody_answers_for_is_given_up() {
+    let stage = Stage::new(Shape::Rows);
+    stage.sandbox.write("source.toml", Shape::Rows.definition(&closed_port(), ""));
+    let done = stage.fetch(&format!("{} {} --jobs 2", symbols('A', 20), range())).fails(6);
+    done.says(&["'A00', 'A01', 'A02', 'A03', 'A04' and 15 more: network: gave up after 4 tries"]);
+    let report = stage.report();
+    // The second worker may have begun another window meanwhile; each is tried four times.
+    let requests = report["stats"]["requests"].as_u64().unwrap();
+    done.check((4..=12).contains(&requests), &format!("{requests} requests"));
+    for symbol in report["symbols"].as_array().unwrap() {
+        let end = (symbol["outcome"].as_str(), symbol["class"].as_str(), symbol["failed"].as_u64());
+        assert_eq!(end, (Some("failed"), Some("network"), Some(1)), "{symbol}");
+    }
+    // They are asked once somebody is there.
+    stage.define("");
+    stage.retry("report.json").ok();
+    assert_eq!(stage.server.count(), 20);
+}
+
+#[test]
+fn a_source_that_answered_once_is_asked_on() {
+    let stage = Stage::with(Shape::Rows, "", |seen| (seen.param("symbol") == "BBB").then(Reply::close));
+    stage.fetch(&format!("AAA BBB CCC {} --jobs 1", range())).fails(3).says(&["1 of 3", "'BBB': network"]);
+    assert_same(&stage.bars(), &expected(&["AAA", "CCC"], "1h", SINCE, SINCE + DAY, NOW));
 }
 
 #[test]
