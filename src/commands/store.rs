@@ -17,7 +17,7 @@ use crate::error::{Failure, Kind};
 use crate::fs;
 use crate::import::{Fields, Limits, MaxBad, Progress, Request, Session, Source, expand};
 use crate::model::{OnConflict, normalize};
-use crate::store::{CONFIG, read_config};
+use crate::store::{CONFIG, Store, read_config};
 use crate::ui;
 
 /// The largest layout that is read.
@@ -148,9 +148,9 @@ pub fn run(context: &Context, args: &StoreArgs) -> Result<Option<Kind>> {
     let sources = open_all(context, &args.files, &mut tally)?;
     let total = sources.iter().map(Source::size).sum();
     let request = request(&context.global.store, args)?;
-    let dry = (args.dry_run && !context.global.store.exists()).then(tempfile::tempdir).transpose()?;
-    let root = dry.as_ref().map_or(context.global.store.as_path(), tempfile::TempDir::path);
-    let mut store = open_store(root)?;
+    let root = &context.global.store;
+    let is_unkept = args.dry_run && !Store::exists(root);
+    let mut store = if is_unkept { Store::open_unkept(root)? } else { open_store(root)? };
     let progress = Progress::new(total);
     let rows = AtomicU64::new(0);
     let mut session = Session::new(&mut store, request, &context.stop, &progress, &rows)?;

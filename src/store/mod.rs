@@ -72,6 +72,11 @@ impl Store {
         Self::with(root, open::open_reader(root)?)
     }
 
+    /// Opens what would be the store at `root` if it were made now: with its `barn.toml`, and without a trace.
+    pub fn open_unkept(root: &Path) -> Result<Self> {
+        Self::with(root, open::open_unkept(root)?)
+    }
+
     fn with(root: &Path, connection: Connection) -> Result<Self> {
         let mut store = Self {
             root: root.to_owned(),

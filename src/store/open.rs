@@ -48,6 +48,18 @@ pub(super) fn open_writer(root: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Opens an empty database in the place of the one at `root`; it goes when it is closed, and no file of it is ever
+/// seen.
+pub(super) fn open_unkept(root: &Path) -> Result<Connection> {
+    refuse_file(root)?;
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // Without a name it is a temporary file of SQLite's own.
+    let mut connection = Connection::open_with_flags("", flags).with_context(|| cannot_open(root))?;
+    prepare_writer(&mut connection).map_err(|err| explain(err, root))?;
+    Ok(connection)
+}
+
 /// Opens the database of the store at `root` for reading.
 ///
 /// A store on a read-only disk is opened too, unless another program left a journal beside it.

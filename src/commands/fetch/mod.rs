@@ -17,11 +17,11 @@ use crate::cli::Context;
 use crate::decode::moment;
 use crate::error::{Failure, Kind};
 use crate::fetch::{Fetcher, Ledger, Mode, Order, Plan, Setup, Shared, Wanted};
-use crate::fs::{self, Locking, Overwrite};
+use crate::fs::{self, Locking};
 use crate::model::Timeframe;
 use crate::model::time::now;
 use crate::source::{self, Choice, Dataset, Definition};
-use crate::store::{CONFIG, Store, read_config};
+use crate::store::{Store, read_config};
 
 /// How often a fetch that waits for another one looks whether that has ended.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -195,16 +195,7 @@ fn dry_run(
     (asked, setup): (&Asked, &Setup),
 ) -> Result<Option<Kind>> {
     let root = &context.global.store;
-    let elsewhere = (!Store::exists(root)).then(tempfile::tempdir).transpose()?;
-    let store = match &elsewhere {
-        None => Store::open_to_read(root)?,
-        Some(elsewhere) => {
-            if let Some(text) = read_config(root)? {
-                fs::replace(&elsewhere.path().join(CONFIG), text.as_bytes(), Overwrite::Refuse)?;
-            }
-            Store::open(elsewhere.path())?
-        }
-    };
+    let store = if Store::exists(root) { Store::open_to_read(root)? } else { Store::open_unkept(root)? };
     let shared = Shared::open(root);
     let fetcher = Fetcher::new(dataset, &definition.secrets(), &store, &shared, setup)?;
     let plan = Plan::new(&store, dataset, &asked.wanted, now())?;

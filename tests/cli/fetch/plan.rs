@@ -71,6 +71,20 @@ fn a_dry_run_asks_nothing_and_says_what_it_would() {
 }
 
 #[test]
+fn a_dry_run_reads_barn_toml_as_a_fetch_does() {
+    let stage = Stage::new(Shape::Rows);
+    let line = format!("AAA {}", range(SINCE, UNTIL));
+    stage.sandbox.write("barn/barn.toml", "[symbols]\nmine = [\"AAA\"]\n[tabel.mine]\n");
+    let said = stage.fetch(&format!("{line} --dry-run")).fails(2).stderr().to_owned();
+    assert!(
+        said.starts_with("error: cannot open store './barn'\n  caused by: cannot use './barn/barn.toml'\n")
+    );
+    assert!(!stage.sandbox.path("barn/barn.db").exists());
+    stage.fetch(&line).fails(2).says_exactly(&said);
+    assert_eq!(stage.server.count(), 0);
+}
+
+#[test]
 fn what_the_provider_keeps_no_longer_is_not_asked() {
     let stage = Stage::with(Shape::Rows, "[window]\nretention = \"20d\"", |_| None);
     let line = format!("AAA -t 1h --since {} --until {}", at(SINCE), at(UNTIL));

@@ -222,3 +222,20 @@ fn a_dry_run_counts_and_stores_nothing() {
     assert_eq!(sandbox.store("bars a.csv --set timeframe=1d --dry-run"), Counts::new_rows(1));
     sandbox.contents("barn").assert_same(&before);
 }
+
+#[test]
+fn a_dry_run_makes_no_store_where_there_is_only_its_barn_toml() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a.csv", "date,symbol,close\n2024-01-02,NEW,1\n");
+    sandbox.write("barn/barn.toml", "[table.mine]\nkey = [\"symbol text\"]\nvalues = [\"close double\"]\n");
+    let only = sandbox.listing();
+    let dry_run = || sandbox.barn(["store", "mine", "a.csv", "--dry-run"]);
+    dry_run().ok().says(&["would store into mine: 1 row read, 1 series", "1 inserted"]);
+    assert_eq!(sandbox.listing(), only);
+    // What is wrong there is told as a real run tells it.
+    sandbox.write("barn/barn.toml", "[table.bars]\nkey = [\"symbol text\"]\nvalues = [\"close double\"]\n");
+    let only = sandbox.listing();
+    let said = dry_run().fails(1).stderr().to_owned();
+    assert_eq!(sandbox.listing(), only);
+    sandbox.barn(["store", "mine", "a.csv"]).fails(1).says_exactly(&said);
+}
