@@ -20,8 +20,8 @@ use crate::fetch::{Fetcher, Ledger, Mode, Order, Plan, Setup, Shared, Wanted};
 use crate::fs::{self, Locking};
 use crate::model::Timeframe;
 use crate::model::time::now;
-use crate::source::{self, Choice, Dataset, Definition};
-use crate::store::{Store, read_config};
+use crate::source::{self, Choice, Dataset, Definition, Secrets};
+use crate::store::Store;
 
 /// How often a fetch that waits for another one looks whether that has ended.
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
@@ -157,6 +157,9 @@ pub fn run(context: &Context, args: &FetchArgs) -> Result<Option<Kind>> {
     context.metrics.subject(&subject(&dataset));
     let (root, setup) = (&context.global.store, setup(args));
     if args.dry_run {
+        if !args.offline && args.replay.is_none() {
+            warn_of_keys(context, &definition);
+        }
         return dry_run(context, &definition, &dataset, (&asked, &setup));
     }
     let mut store = open_store(root)?;
@@ -185,6 +188,13 @@ pub fn run(context: &Context, args: &FetchArgs) -> Result<Option<Kind>> {
 fn subject(dataset: &Dataset) -> String {
     let timeframe = dataset.timeframe.map(|timeframe| format!(" {timeframe}")).unwrap_or_default();
     format!("{} {}{timeframe}", dataset.source, dataset.table)
+}
+
+/// Says what would end the fetch before its first request: a plan needs no key.
+fn warn_of_keys(context: &Context, definition: &Definition) {
+    if let Err(err) = Secrets::load(&definition.secrets()) {
+        context.ui.warning(&format!("the fetch itself would fail: {err:#}"));
+    }
 }
 
 /// Says what would be asked; changes nothing, also where there is no store yet.

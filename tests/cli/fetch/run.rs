@@ -120,6 +120,23 @@ fn a_source_that_is_not_there_and_a_key_that_is_not_set_are_told() {
 }
 
 #[test]
+fn a_dry_run_without_the_key_plans_and_warns() {
+    let stage = Stage::new(Shape::Objects);
+    let dry_run = |more: &str| {
+        let mut command = stage.command(&format!("AAA {} --dry-run {more}", range()));
+        command.env_remove(crate::market::KEY_NAME);
+        stage.sandbox.run(command, None).ok()
+    };
+    let done = dry_run("");
+    done.says(&["warning: the fetch itself would fail: cannot read secret 'MARKET_KEY'", "would make "]);
+    done.check(done.stdout().contains("AAA"), "the plan is printed");
+    // What asks nobody needs none.
+    let done = dry_run("--offline");
+    done.check(!done.stderr().contains("MARKET_KEY"), "a warning of a key that is not needed");
+    assert_eq!(stage.server.count(), 0);
+}
+
+#[test]
 fn processes_that_make_a_store_at_once_do_not_stand_in_each_others_way() {
     let stage = Stage::new(Shape::Rows);
     for round in 0..20 {
