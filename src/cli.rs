@@ -1,6 +1,7 @@
 //! The command line: what is common to all commands, and the way into them.
 
 use std::cell::Cell;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -185,10 +186,19 @@ fn first_line(err: &anyhow::Error) -> Option<String> {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    match Cli::try_parse() {
+    match Cli::try_parse_from(with_help(std::env::args_os().collect())) {
         Ok(cli) => run(cli),
         Err(err) => usage(&err),
     }
+}
+
+/// Reads `help COMMAND` as `COMMAND --help`: a command of that name would stand in every list and completion.
+fn with_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
+    }
+    arguments
 }
 
 /// Prints what the parser has to say: help and version on stdout, errors on stderr.

@@ -117,6 +117,21 @@ fn the_examples_of_the_help_work() {
 }
 
 #[test]
+fn help_is_a_word_too() {
+    let sandbox = Sandbox::new();
+    for (words, flag) in [
+        ("help", "--help"),
+        ("help fetch", "fetch --help"),
+        ("help runs check", "runs check --help"),
+        ("help --help", "--help"),
+    ] {
+        let help = sandbox.barn(flag.split(' ')).ok().stdout();
+        sandbox.barn(words.split(' ')).ok().prints(&help).says_exactly("");
+    }
+    sandbox.barn(["help", "fecth"]).fails(2).says(&["'fecth'", "fetch"]);
+}
+
+#[test]
 fn help_fits_the_terminal_and_goes_to_standard_output() {
     let sandbox = Sandbox::new();
     let mut pages = vec![vec!["--help".to_owned()]];
