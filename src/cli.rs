@@ -114,10 +114,11 @@ pub struct Context {
     has_reported: Cell<bool>,
 }
 
-/// The report of a command that failed before it had one of its own.
+/// The report of a command that has none of its own, or failed before it had.
 #[derive(serde::Serialize)]
-struct FailureReport {
-    error: String,
+struct ShortReport {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     exit_code: u8,
 }
 
@@ -248,22 +249,25 @@ fn run(cli: Cli) -> ExitCode {
     end(&context, result)
 }
 
-/// Says why a command failed, and returns its exit code.
+/// Says why a command failed, writes the report that it did not write itself, and returns its exit code.
 fn end(context: &Context, result: Result<Option<Kind>>) -> ExitCode {
-    match result {
-        Ok(kind) => ExitCode::from(kind.map_or(0, Kind::code)),
+    let (mut exit_code, error) = match result {
+        Ok(kind) => (kind.map_or(0, Kind::code), None),
         Err(err) => {
-            let exit_code = error::exit_code(&err);
             context.ui.error(&err);
-            if !context.has_reported.get() {
-                let report = FailureReport { error: error::report(&err), exit_code };
-                if let Err(err) = context.report(&report) {
-                    context.ui.error(&err);
-                }
-            }
-            ExitCode::from(exit_code)
+            (error::exit_code(&err), Some(error::report(&err)))
+        }
+    };
+    if !context.has_reported.get()
+        && let Err(err) = context.report(&ShortReport { error, exit_code })
+    {
+        context.ui.error(&err);
+        // What went wrong before says more.
+        if exit_code == 0 {
+            exit_code = error::exit_code(&err);
         }
     }
+    ExitCode::from(exit_code)
 }
 
 /// The first Ctrl-C asks the command to stop, the second one does not ask.
