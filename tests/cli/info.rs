@@ -139,3 +139,28 @@ fn holes_in_what_was_asked_are_counted_apart_from_gaps() {
     let cells: Vec<&str> = last.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
     assert_eq!(cells, [source.as_str(), timeframe.as_str(), "2", "3", "1"], "{text}");
 }
+
+#[test]
+fn a_command_that_only_shows_reports_how_it_ended() {
+    let sandbox = Sandbox::with_bars();
+    for line in ["info", "source list", "runs list", "runs check", "completions bash"] {
+        sandbox.barn(line.split(' ').chain(["--report", "report.json"])).ok();
+        let report: serde_json::Value = serde_json::from_str(&sandbox.read_text("report.json")).unwrap();
+        assert_eq!(report, serde_json::json!({ "exit_code": 0 }), "{line}");
+        sandbox.write("report.json", "");
+    }
+    sandbox.barn(["info", "barz", "--report", "report.json"]).fails(2);
+    assert!(sandbox.read_text("report.json").contains("\"exit_code\": 2"));
+    // One that cannot be written is no success.
+    sandbox.barn(["info", "--report", "none/report.json"]).fails(1).says(&["none/report.json"]);
+}
+
+#[test]
+fn a_word_that_is_no_table_suggests_one_that_is() {
+    let sandbox = Sandbox::with_bars();
+    for (word, near) in [("barz", "bars"), ("reject", "rejects"), ("archiv", "archive")] {
+        let expected =
+            format!("error: cannot show table '{word}': there is none\n\nhint: `barn info {near}`\n");
+        sandbox.barn(["info", word]).fails(2).says_exactly(&expected);
+    }
+}

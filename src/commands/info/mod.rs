@@ -73,7 +73,8 @@ pub fn run(context: &Context, args: &InfoArgs) -> Result<Option<Kind>> {
 
 fn find<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Table> {
     snapshot.tables().iter().find(|table| table.name == name).ok_or_else(|| {
-        let names: Vec<_> = snapshot.tables().iter().map(|table| table.name.as_str()).collect();
+        let tables = snapshot.tables().iter().map(|table| table.name.as_str());
+        let names = tables.chain(["archive", "rejects", "suspects"]);
         let failure = Failure::usage(format!("cannot show table '{name}': there is none"));
         match crate::model::nearest(name, names).first() {
             Some(near) => failure.hint(format!("`barn info {near}`")),
