@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::tables::threads;
 use crate::cli::Context;
-use crate::error::{Kind, report};
+use crate::error::{Kind, exit_code, report, visible};
 use crate::import::{Mode, Outcome};
 use crate::model::Counts;
 use crate::runs::Metrics;
@@ -45,7 +45,8 @@ pub(super) struct Tally {
     counts: Counts,
     series: HashSet<i64>,
     inputs: Vec<InputReport>,
-    errors: Vec<anyhow::Error>,
+    /// What failed, by the name of the input.
+    errors: Vec<(String, anyhow::Error)>,
     writing: Duration,
 }
 
@@ -67,14 +68,14 @@ impl Tally {
                 input.counts = outcome.counts;
                 if let Some(err) = outcome.error {
                     input.error = Some(report(&err));
-                    self.errors.push(err);
+                    self.errors.push((name.to_owned(), err));
                 }
                 input.notes = outcome.notes;
                 input.warnings = outcome.warnings;
             }
             Err(err) => {
                 input.error = Some(report(&err));
-                self.errors.push(err);
+                self.errors.push((name.to_owned(), err));
             }
         }
         self.inputs.push(input);
@@ -119,10 +120,16 @@ impl Tally {
         })?;
         match (self.errors.len(), inputs) {
             (0, _) => Ok(None),
-            (1, 1) => Err(self.errors.remove(0)),
+            (1, 1) => Err(self.errors.remove(0).1),
             (failed, inputs) => {
-                self.errors.iter().for_each(|err| context.ui.error(err));
-                Ok(Some(if failed < inputs { Kind::Partial } else { Kind::Failed }))
+                let is_usage = self.errors.iter().all(|(_, err)| exit_code(err) == Kind::Usage.code());
+                let kind = match (failed < inputs, is_usage) {
+                    (true, _) => Kind::Partial,
+                    (false, true) => Kind::Usage,
+                    (false, false) => Kind::Failed,
+                };
+                grouped(self.errors).iter().for_each(|err| context.ui.error(err));
+                Ok(Some(kind))
             }
         }
     }
@@ -184,4 +191,49 @@ impl Tally {
         .collect();
         text + &parts.join(", ")
     }
+}
+
+/// Inputs that failed in the same way.
+struct Group {
+    /// What is said of each, but for its name.
+    words: String,
+    names: Vec<String>,
+    /// The error of the first.
+    error: anyhow::Error,
+}
+
+/// Returns an error for each way in which inputs failed; one that several have in common names the first of them.
+fn grouped(errors: Vec<(String, anyhow::Error)>) -> Vec<anyhow::Error> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (name, error) in errors {
+        let words = nameless(&report(&error), &name);
+        match groups.iter_mut().find(|group| group.words == words) {
+            Some(group) => group.names.push(name),
+            None => groups.push(Group { words, names: vec![name], error }),
+        }
+    }
+    groups.into_iter().map(Group::into_error).collect()
+}
+
+impl Group {
+    fn into_error(self) -> anyhow::Error {
+        /// Inputs that are named.
+        const NAMED: usize = 3;
+        let count = self.names.len();
+        if count == 1 {
+            return self.error;
+        }
+        let named: Vec<_> = self.names.iter().take(NAMED).map(|name| format!("'{name}'")).collect();
+        let more = if count > NAMED { format!(" and {} more", count - NAMED) } else { String::new() };
+        let inputs = figures::thousands(count as u64);
+        self.error.context(format!("cannot store {inputs} inputs: {}{more}", named.join(", ")))
+    }
+}
+
+/// Returns what is said of an input without its name, which may be the path or the last part of it.
+fn nameless(words: &str, name: &str) -> String {
+    let last = name.rsplit(['/', ':']).next().unwrap_or(name);
+    [name, last]
+        .iter()
+        .fold(words.to_owned(), |words, name| words.replace(&format!("'{}'", visible(name)), "''"))
 }

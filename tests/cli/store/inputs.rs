@@ -251,3 +251,24 @@ fn an_input_without_fields_is_named_so() {
     let failed = sandbox.barn(["store", "bars", "empty.csv"]).fails(2);
     failed.says(&["cannot fill key column 'symbol' from 'empty.csv': it has no fields"]);
 }
+
+#[test]
+fn inputs_that_fail_in_the_same_way_are_told_once() {
+    let sandbox = Sandbox::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        sandbox.write(&format!("in/{name}.csv"), "date,symbol,close\n2024-01-02,A,1\n");
+    }
+    // Each is a mistake of usage, and so are all.
+    let done = sandbox.try_store("bars in/a.csv in/b.csv in/c.csv in/d.csv in/e.csv").fails(2);
+    done.says_exactly(
+        "error: cannot store 5 inputs: 'in/a.csv', 'in/b.csv', 'in/c.csv' and 2 more\n  \
+         caused by: cannot store 'in/a.csv'\n  \
+         caused by: cannot tell the timeframe of 'a.csv': there are too few rows to tell it by their spacing\n\n\
+         hint: `--set timeframe=1d`\n",
+    );
+    // What differs is told apart.
+    let done = sandbox.try_store("bars in/a.csv in/b.csv none.csv").fails(1);
+    done.says(&["error: cannot store 2 inputs: 'in/a.csv', 'in/b.csv'\n", "error: cannot open 'none.csv'\n"]);
+    let done = sandbox.try_store("bars in/a.csv in/b.csv none.csv --set timeframe=1d").fails(3);
+    done.check(!done.stderr().contains("inputs"), "one that failed is told as it is");
+}
