@@ -101,8 +101,7 @@ pub fn report(error: &anyhow::Error) -> String {
     let mut last = String::new();
     for (depth, cause) in error.chain().enumerate() {
         let cause = visible(&cause.to_string());
-        // Some libraries print their source inside their own message.
-        if depth > 0 && last.contains(&cause) {
+        if depth > 0 && is_repeated(&last, &cause) {
             continue;
         }
         text.push_str(if depth == 0 { "error: " } else { "  caused by: " });
@@ -116,6 +115,12 @@ pub fn report(error: &anyhow::Error) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Returns whether a cause says nothing that was not said just before: some libraries print their source inside their
+/// own message, and SQLite's prints that message behind its number.
+fn is_repeated(last: &str, cause: &str) -> bool {
+    last.contains(cause) || cause.strip_prefix("Error code ").is_some_and(|rest| rest.ends_with(last))
 }
 
 /// Returns `text` without the control characters that could steer a terminal; line ends become spaces
@@ -159,6 +164,14 @@ mod tests {
         let error = cause.context(Failure::new("cannot write").kind(Kind::Partial)).unwrap_err();
         assert_eq!(exit_code(&error), 3);
         assert_eq!(report(&error), "error: cannot write\n  caused by: disk on fire\n");
+    }
+
+    #[test]
+    fn a_cause_that_repeats_the_one_above_is_not_said() {
+        let error = anyhow!("Error code 1544: attempt to write").context("attempt to write").context("no");
+        assert_eq!(report(&error), "error: no\n  caused by: attempt to write\n");
+        let error = anyhow!("disk full").context("cannot write: disk full");
+        assert_eq!(report(&error), "error: cannot write: disk full\n");
     }
 
     #[test]
