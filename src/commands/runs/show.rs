@@ -20,6 +20,7 @@ use crate::runs::{Run, Runs};
   barn runs show 12 --format json")]
 pub(super) struct ShowArgs {
     /// Number of the run, as `barn runs list` shows it
+    #[arg(value_parser = number)]
     id: i64,
 
     /// Lines for people, or all figures as JSON
@@ -28,6 +29,10 @@ pub(super) struct ShowArgs {
         value_parser = PossibleValuesParser::new(["text", "json"])
     )]
     format: String,
+}
+
+fn number(text: &str) -> Result<i64, String> {
+    text.parse().ok().ok_or_else(|| "expected the number of a run, as `barn runs list` shows it".to_owned())
 }
 
 /// Runs the command.

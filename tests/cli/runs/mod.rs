@@ -78,6 +78,8 @@ fn a_fetch_is_recorded_with_requests_and_latencies() {
     }
     let done = stage.sandbox.barn(["runs", "show", "1"]).ok();
     done.check(done.stdout().contains("outcome       done (exit code 0)\n"), "the outcome");
+    let wrong = stage.sandbox.barn(["runs", "show", "x"]).fails(2);
+    wrong.says(&["invalid value 'x' for '<ID>': expected the number of a run, as `barn runs list` shows it"]);
     stage.assert_no_key(&[&done.stdout()]);
 }
 
