@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 
 use crate::decode::{Layout, Misfit};
 use crate::error::Failure;
-use crate::model::{Column, ColumnType, Table, TableText};
+use crate::model::{Column, ColumnType, Table, TableText, nearest, normalize};
 
 /// Columns that an import adds or widens.
 #[derive(Default)]
@@ -91,11 +91,26 @@ impl NewColumns {
     pub(super) fn new_table(&self, name: &str, key: &[String]) -> Result<Table> {
         let mut text = TableText::default();
         for wanted in key {
-            let column = self.added.iter().find(|column| column.name == *wanted).with_context(|| {
-                Failure::usage(format!("cannot make table '{name}': its input has no field '{wanted}'"))
-            })?;
+            let column = self.added.iter().find(|column| column.name == *wanted);
+            let column = column.with_context(|| self.no_field(name, wanted))?;
             text.key.push(format!("{} {}", column.name, column.kind));
         }
-        Table::parse(name, &text).with_context(|| Failure::usage(format!("cannot make table '{name}'")))
+        Table::parse(name, &text).with_context(|| {
+            let failure = Failure::usage(format!("cannot make table '{name}'"));
+            match normalize(name).filter(|other| other != name) {
+                Some(other) => failure.hint(format!("another name, such as `{other}`")),
+                None => failure,
+            }
+        })
+    }
+
+    fn no_field(&self, name: &str, wanted: &str) -> Failure {
+        let known: Vec<&str> = self.added.iter().map(|column| column.name.as_str()).collect();
+        let failure =
+            Failure::usage(format!("cannot make table '{name}': its input has no field '{wanted}'"));
+        match nearest(wanted, known.iter().copied()).first() {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("`--key` with some of {}", known.join(", "))),
+        }
     }
 }

@@ -42,6 +42,22 @@ fn an_unknown_table_without_a_key_is_refused_with_the_way_to_make_it() {
 }
 
 #[test]
+fn a_key_that_is_no_field_suggests_one_that_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("trips.csv", TRIPS);
+    for (key, hint) in
+        [("cty", "did you mean `city`?"), ("x", "`--key` with some of city, riders, fare, cheap, day, note")]
+    {
+        let expected = format!(
+            "error: cannot store 'trips.csv'\n  \
+             caused by: cannot make table 'trips': its input has no field '{key}'\n\nhint: {hint}\n"
+        );
+        let line = format!("trips trips.csv --key {key} --time when");
+        sandbox.try_store(&line).fails(2).says_exactly(&expected);
+    }
+}
+
+#[test]
 fn foreign_headers_become_names_that_need_no_quotes() {
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", "Date,Home Team,B365>2.5,AS,52wh,interval\n2024-01-02,X,1.9,3,4,5\n");
@@ -160,6 +176,8 @@ fn the_name_of_a_table_must_be_usable_unquoted() {
             .fails(2)
             .says(&["invalid name"]);
     }
+    let done = sandbox.try_store("range a.csv --key symbol --time ts").fails(2);
+    done.says(&["'range': it is a reserved word of SQL\n\nhint: another name, such as `range_`\n"]);
 }
 
 #[test]
