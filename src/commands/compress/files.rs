@@ -20,7 +20,7 @@ use crate::pack::{self, Codec, Expansion, Packing, Watch};
 use crate::ui;
 
 /// What stands for stdin and stdout.
-const STREAM: &str = "-";
+pub(super) const STREAM: &str = "-";
 
 /// What becomes of each file.
 #[derive(Clone, Copy)]

@@ -18,6 +18,10 @@ use crate::ui::figures;
 /// Days that stay hot where nothing is said.
 const DEFAULT_DAYS: i64 = 30;
 
+/// Bytes that a table without rows takes in the database: a page for its rows, one for its series and one for their
+/// index.
+const EMPTY_BYTES: u64 = 3 * 4_096;
+
 /// What the command did.
 #[derive(Default, serde::Serialize)]
 struct Report {
@@ -40,7 +44,7 @@ struct TableReport {
     not_final: u64,
     /// Rows that stand in the place of an archived one.
     corrections: u64,
-    /// Bytes that the rows took in the database.
+    /// Bytes that the rows free in the database.
     bytes_before: u64,
     /// Bytes of the files.
     bytes_after: u64,
@@ -88,7 +92,8 @@ pub(super) fn run(context: &Context, options: &HistoryOptions) -> Result<Option<
             let snapshot = Snapshot::open(root, threads())?;
             let began = Instant::now();
             let outcome = watch(context, |watch| estimate(&snapshot, table, wanted, watch))?;
-            let bytes = share(snapshot.bytes(&table.name)?, outcome.rows(), rows(&snapshot, table)?);
+            let bytes = snapshot.bytes(&table.name)?.saturating_sub(EMPTY_BYTES);
+            let bytes = share(bytes, outcome.rows(), rows(&snapshot, table)?);
             report.tables.push(table_report(table, &outcome, bytes, began.elapsed()));
         }
     } else {
@@ -197,20 +202,23 @@ fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
     let elapsed = Duration::from_secs_f64(table.seconds);
     let (verb, about) = if is_dry_run { ("would compress", "about ") } else { ("compressed", "") };
     let files: usize = table.datasets.iter().map(|dataset| dataset.files).sum();
-    // Fewer rows than a page or two of the database make no file smaller.
+    // A few rows free no page of the database, and no file is smaller than they were.
+    let before = match table.bytes_before {
+        0 => String::new(),
+        bytes => format!("{} → ", figures::bytes(bytes)),
+    };
     let ratio = if table.bytes_before > table.bytes_after {
         format!(", {:.1} × smaller", table.bytes_before as f64 / table.bytes_after.max(1) as f64)
     } else {
         String::new()
     };
     ui.summary(&format!(
-        "{verb} {}: {} into {} in {} ({}): {} → {about}{}, {:.2} bytes a row{ratio}",
+        "{verb} {}: {} into {} in {} ({}): {before}{about}{}, {:.2} bytes a row{ratio}",
         table.table,
         figures::count(table.rows, "row"),
         figures::count(files as u64, "file"),
         figures::duration(elapsed),
         figures::rate(table.rows, elapsed),
-        figures::bytes(table.bytes_before),
         figures::bytes(table.bytes_after),
         table.bytes_after as f64 / table.rows as f64,
     ));
@@ -223,10 +231,9 @@ fn say(context: &Context, table: &TableReport, is_dry_run: bool) {
 fn describe(dataset: &DatasetReport) -> Vec<String> {
     let name = if dataset.dataset.is_empty() { "all" } else { &dataset.dataset };
     let mut text = vec![format!(
-        "  {name}: {} of {} series, column types {}",
+        "  {name}: {} of {} series",
         figures::count(dataset.rows, "row"),
-        figures::thousands(dataset.series as u64),
-        dataset.version
+        figures::thousands(dataset.series as u64)
     )];
     text.extend(lines(&dataset.columns, dataset.rows));
     text

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::files::Direction;
+use super::files::{Direction, STREAM};
 use crate::cli::Context;
 use crate::error::{Kind, report};
 use crate::pack::{Codec, Sizes};
@@ -70,7 +70,8 @@ impl Tally {
             Ok(done) => {
                 let figures = self.figures(done.sizes, done.elapsed);
                 let verb = self.direction.verb();
-                context.ui.summary(&format!("{verb}ed '{input}' into '{}': {figures}", done.output));
+                let (input, output) = (place(&input, "stdin"), place(&done.output, "stdout"));
+                context.ui.summary(&format!("{verb}ed {input} into {output}: {figures}"));
                 self.sizes.read += done.sizes.read;
                 self.sizes.written += done.sizes.written;
                 (Some(self.report(done)), None)
@@ -145,6 +146,11 @@ impl Tally {
             }
         }
     }
+}
+
+/// Names a file in quotes, or the stream that stands in its place.
+fn place(path: &str, stream: &str) -> String {
+    if path == STREAM { stream.to_owned() } else { format!("'{path}'") }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]

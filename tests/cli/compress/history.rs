@@ -198,7 +198,13 @@ fn a_dry_run_says_what_would_move_and_changes_no_byte() {
 #[test]
 fn the_report_and_the_summary_tell_what_was_done() {
     let sandbox = Sandbox::with_bars();
+    // So few rows free no page: neither promises any.
+    let planned = compress(&sandbox, "--all --dry-run");
+    planned.says(&["would compress bars: 12 rows into 1 file", ": about "]);
     let said = compress(&sandbox, "--all --report r.json");
+    for done in [&planned, &said] {
+        done.check(!done.stderr().contains('→') && !done.stderr().contains("column types"), "the summary");
+    }
     let report: serde_json::Value = serde_json::from_str(&sandbox.read_text("r.json")).unwrap();
     assert_eq!((&report["command"], &report["rows"]), (&"compress".into(), &12.into()));
     assert_eq!((&report["dry_run"], &report["until"]), (&false.into(), &serde_json::Value::Null));
