@@ -55,7 +55,8 @@ fn planned(estimate: &Estimate, plan: &Plan, pages: Pages) -> String {
     let requests = figures::count(estimate.requests - estimate.cached, "request");
     let mut making = vec![format!("would make {least}{requests}")];
     for credit in &estimate.credits {
-        let per = span(credit.per_seconds);
+        // As the definition says it: the name of a limit ends with its span.
+        let per = credit.name.rsplit('/').next().unwrap_or_default();
         making.push(format!("{} credits of a limit of {} in {per}", credit.cost, credit.max));
     }
     if estimate.seconds > 0.0 {
