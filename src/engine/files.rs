@@ -41,11 +41,12 @@ pub(super) async fn register(context: &SessionContext, name: &str, file: &Path) 
 }
 
 async fn open(context: &SessionContext, file: &Path) -> Result<ListingTable> {
+    // A pipe has no path of its own.
+    if !file.metadata()?.is_file() {
+        bail!("it is no regular file, which is read more than once");
+    }
     let format = format(file)?;
     let path = file.canonicalize()?;
-    if !path.is_file() {
-        bail!("it is not a regular file");
-    }
     let read = async {
         let url = ListingTableUrl::parse(file_url(&path))?;
         let state = context.state();

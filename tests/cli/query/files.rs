@@ -38,6 +38,8 @@ fn a_file_beside_the_tables_is_named_well_and_exists() {
     sandbox.fixture("prices/positions.csv");
     sandbox.barn(["query", "SELECT 1", "--with", "positions.csv"]).fails(2).says(&["NAME=FILE"]);
     sandbox.barn(["query", "SELECT 1", "--with", "p=missing.csv"]).fails(1).says(&["'missing.csv'"]);
+    let pipe = sandbox.shell("cat positions.csv | barn query 'SELECT 1' --with p=/dev/stdin").fails(1);
+    pipe.says(&["cannot read file '/dev/stdin'", "it is no regular file, which is read more than once"]);
     sandbox.barn(["query", "SELECT 1", "--with", "Not Good=positions.csv"]).fails(2).says(&["Not Good"]);
 }
 
