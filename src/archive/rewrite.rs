@@ -135,15 +135,10 @@ impl Archiver<'_> {
         Ok(orders)
     }
 
-    /// Takes rows out of the database and the archive in one transaction.
-    pub fn remove(&mut self, table: &Table, removal: Removal, watch: Watch<'_>) -> Result<Rewritten> {
-        self.remove_found(table, |_| Ok(removal), watch)
-    }
-
     /// Takes the rows that `find` finds out of the database and the archive in one transaction.
     ///
     /// What others write is noted before `find` looks: a row that changes while it looks, or after that, stays.
-    pub fn remove_found(
+    pub fn remove(
         &mut self,
         table: &Table,
         find: impl FnOnce(&Arc<Snapshot>) -> Result<Removal>,

@@ -89,7 +89,7 @@ pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
             *series = keys.len();
             Ok(Removal { rows: Dropped { before: None, keys }, ..Removal::default() })
         };
-        let done = watch(context, |watch| archiver.remove_found(&table, removal, watch))?;
+        let done = watch(context, |watch| archiver.remove(&table, removal, watch))?;
         (report.rows, report.files_rewritten) = (done.dropped, done.files.0);
         drop(archiver);
         store.close()?;

@@ -128,7 +128,9 @@ impl Tally {
                     (false, true) => Kind::Usage,
                     (false, false) => Kind::Failed,
                 };
-                grouped(self.errors).iter().for_each(|err| context.ui.error(err));
+                for err in grouped(self.errors) {
+                    context.ui.error(&err);
+                }
                 Ok(Some(kind))
             }
         }

@@ -51,11 +51,14 @@ pub(super) struct Rows {
     pub(super) rejects: Vec<Reject>,
 }
 
+/// A window of a request, and which try of it.
+type Attempt = (usize, u32);
+
 /// What was written.
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// By the place of the symbol, and by window and attempt.
-    counts: Mutex<BTreeMap<(usize, (usize, u32)), Counts>>,
+    counts: Mutex<BTreeMap<(usize, Attempt), Counts>>,
     /// Why rows of a symbol were not taken.
     pub(super) refused: Mutex<BTreeMap<usize, String>>,
 }

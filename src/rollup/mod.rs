@@ -31,7 +31,7 @@ use crate::engine::{Engine, Options as EngineOptions};
 use crate::error::{Failure, Kind};
 use crate::fs::{self, Locking};
 use crate::model::Rollup;
-use crate::store::{Snapshot, Store};
+use crate::store::{MadeRollup, Snapshot, Store};
 use make::Maker;
 use plan::Plan;
 use work::{Source, Work};
@@ -88,6 +88,22 @@ pub fn pending(snapshot: &Snapshot) -> Result<usize> {
     let gone = snapshot.made_rollups().iter();
     let gone = gone.filter(|(name, made)| !declared.contains_key(*name) && !made.is_retired()).count();
     Ok(stale.len() + gone)
+}
+
+/// Returns a rollup that has not taken yet what it needs of the rows of a table before a time; these must stay.
+pub fn waiting<'s>(snapshot: &'s Snapshot, table: &str, before: i64) -> Result<Option<&'s str>> {
+    for rollup in snapshot.rollups().values().filter(|rollup| rollup.from() == table) {
+        let made = snapshot.made_rollups().get(&rollup.name);
+        let made = made.filter(|made| made.from == table && made.definition == rollup.definition());
+        let is_waiting = match made.and_then(MadeRollup::seen) {
+            Some(seen) => snapshot.changes(table, seen)?.iter().any(|change| change.span.start < before),
+            None => true,
+        };
+        if is_waiting {
+            return Ok(Some(&rollup.name));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the last change that went into a rollup which is up to date.

@@ -446,7 +446,7 @@ impl Both {
         self.model.bars.retain(|key, _| key.2 >= before);
         let rows = Dropped { before: Some(time(before)), ..Dropped::default() };
         let removal = Removal { rows, ..Removal::default() };
-        let done = archiver(root, |archiver, watch| archiver.remove(&self.bars, removal, watch));
+        let done = archiver(root, |archiver, watch| archiver.remove(&self.bars, |_| Ok(removal), watch));
         assert_eq!(done.dropped, gone as u64);
         self.check();
     }
@@ -463,7 +463,7 @@ impl Both {
         let gone: usize = rows.keys.values().map(std::collections::BTreeSet::len).sum();
         self.model.bars.retain(|key, _| !is_gone(key));
         let removal = Removal { rows, ..Removal::default() };
-        let done = archiver(root, |archiver, watch| archiver.remove(&self.bars, removal, watch));
+        let done = archiver(root, |archiver, watch| archiver.remove(&self.bars, |_| Ok(removal), watch));
         assert_eq!(done.dropped, gone as u64);
         self.check();
     }

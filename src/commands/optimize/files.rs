@@ -1,6 +1,7 @@
 //! The steps that write files of the archive anew: retention and compaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 
@@ -12,6 +13,7 @@ use crate::decode::moment;
 use crate::error::Failure;
 use crate::model::time::{MICROS_PER_DAY, format_timestamp, now};
 use crate::model::{Table, Value};
+use crate::rollup;
 use crate::store::{ArchiveFile, Retention, Snapshot, State, Store, read_retention};
 use crate::ui::figures;
 
@@ -129,10 +131,23 @@ fn drop_rows(work: &Work<'_>, report: &mut StepReport, table: &Table, due: &Due)
         report.done.push(format!("{name}: {} before {before} would go", figures::count(due.rows.0, "row")));
         return Ok(());
     }
-    let rows = Dropped { before: Some(due.before), ..Dropped::default() };
-    let removal = Removal { dataset: Some(due.dataset.clone()), rows, state: Some(State::Dropped) };
+    let mut waiting = None;
+    let removal = |snapshot: &Arc<Snapshot>| -> Result<Removal> {
+        // A rollup that could not be made, or was not asked for, still needs them.
+        waiting = rollup::waiting(snapshot, &table.name, due.before)?.map(str::to_owned);
+        if waiting.is_some() {
+            return Ok(Removal::default());
+        }
+        let rows = Dropped { before: Some(due.before), ..Dropped::default() };
+        Ok(Removal { dataset: Some(due.dataset.clone()), rows, state: Some(State::Dropped) })
+    };
     let done =
         work.archive(|archiver| watch(work.context, |watch| archiver.remove(table, removal, watch)))?;
+    if let Some(rollup) = waiting {
+        report.problems.push(format!("{name}: rows before {before} stay until '{rollup}' is made of them"));
+        report.hint = Some("`barn optimize --only rollups` makes it".to_owned());
+        return Ok(());
+    }
     report.count(&done);
     report.done.push(format!("{name}: {} before {before} dropped", figures::count(done.dropped, "row")));
     Ok(())

@@ -38,7 +38,7 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
 }
 
 fn describe(outcome: &RollupOutcome, is_dry_run: bool) -> Option<String> {
-    if outcome.buckets == 0 && outcome.deleted == 0 && !outcome.is_whole {
+    if outcome.buckets == 0 && outcome.deleted == 0 {
         return None;
     }
     let buckets = figures::count(outcome.buckets, "bucket");

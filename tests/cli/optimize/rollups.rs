@@ -100,6 +100,27 @@ fn a_rollup_of_a_column_that_is_gone_says_so_and_others_are_made() {
 }
 
 #[test]
+fn rows_that_a_rollup_still_needs_outlive_retention() {
+    let sandbox = declared();
+    let bad = "[rollup.bad]\nfrom = \"bars\"\ntimeframe = \"1m\"\nevery = \"1d\"\ncolumns = { x = \"max(mood)\" }\n";
+    let rule = "[table.bars.retention]\n1m = \"1d\"\n";
+    config(&sandbox, &format!("{HOURS}{bad}{rule}"));
+    let now = "2024-01-02T04:59:30Z";
+    // One rollup cannot be made; the other one is not made when only retention is asked for.
+    let stays = "rows before 2024-01-01T05:00:00Z stay until 'bad' is made of them";
+    try_optimize(&sandbox, now, "").fails(1).says(&["warning: retention: 1 problem", stays]);
+    config(&sandbox, &format!("{HOURS}{rule}"));
+    sandbox.write("late.csv", "ts,symbol,high,volume\n1704067200,SYM001,1000000,7\n");
+    assert_eq!(sandbox.store("bars late.csv --set timeframe=1m").updated, 1);
+    let direct = rows(&sandbox, DIRECT);
+    try_optimize(&sandbox, now, "--only retention").fails(1).says(&["stay until 'bars_1h' is made of them"]);
+    assert_same(&rows(&sandbox, DIRECT), &direct);
+    try_optimize(&sandbox, now, "").ok().says(&["dropped"]);
+    assert_same(&rows(&sandbox, MADE), &direct);
+    assert_eq!(sandbox.value("SELECT min(ts) AS m FROM bars"), "2024-01-01T05:00:00Z");
+}
+
+#[test]
 fn nothing_else_is_written_into_a_rollup() {
     let sandbox = declared();
     optimize(&sandbox, "");
