@@ -251,7 +251,7 @@ impl Refresh<'_> {
         let last = source.snapshot.last_change()?;
         let work = Work::find(&source, &plan, is_whole)?;
         (outcome.is_whole, outcome.series) = (work.is_whole, work.series.len());
-        let seen = source.snapshot.made_rollups().get(&rollup.name).and_then(crate::store::MadeRollup::seen);
+        let seen = source.snapshot.made_rollups().get(&rollup.name).and_then(MadeRollup::seen);
         let last = last.max(seen.unwrap_or(0));
         Maker { store: self.store, source: &source, plan: &plan, work: &work, watch: self.watch, outcome }
             .run(last)?;

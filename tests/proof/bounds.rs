@@ -73,9 +73,11 @@ fn write_bars(to: &mut dyn std::io::Write, series: u64, rows: u64, step: u64) {
             price = (price + numbers.below(21)).saturating_sub(10).max(100);
             let (high, low) = (open.max(price) + numbers.below(5), open.min(price) - numbers.below(5));
             let (ts, volume) = (1_600_000_000 + row * step, numbers.below(100_000));
-            let cents = |price: u64| (price / 100, price % 100);
-            let ((a, b), (c, d), (e, f), (g, h)) = (cents(open), cents(high), cents(low), cents(price));
-            writeln!(to, "{ts},S{symbol:06},{a}.{b:02},{c}.{d:02},{e}.{f:02},{g}.{h:02},{volume}").unwrap();
+            write!(to, "{ts},S{symbol:06}").unwrap();
+            for price in [open, high, low, price] {
+                write!(to, ",{}.{:02}", price / 100, price % 100).unwrap();
+            }
+            writeln!(to, ",{volume}").unwrap();
         }
     }
 }

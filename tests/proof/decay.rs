@@ -81,7 +81,7 @@ fn check(folder: &Sandbox, what: &str, rows: &str, is_journal: bool, seen: &mut 
         code => drop(done.check(false, &format!("{what}: exit code {code:?}"))),
     }
     // Whatever else is done to it ends, and does not panic.
-    if seen.all() % 7 == 0 {
+    if seen.all().is_multiple_of(7) {
         for words in [&["info"][..], &["compress", "--all"], &["optimize"], &["runs", "list"]] {
             let (code, done) = damaged.barn(words).any();
             done.check(matches!(code, Some(0..=3)), &format!("{what}: exit code {code:?}"));

@@ -234,7 +234,9 @@ impl Model {
         let (done, left) = std::mem::take(&mut self.moves).into_iter().partition(|(of, _)| *of == folder);
         self.moves = left;
         let done: Vec<(String, Move)> = done;
-        done.into_iter().for_each(|(_, change)| change.put(&mut self.durable));
+        for (_, change) in done {
+            change.put(&mut self.durable);
+        }
     }
 
     /// Writes into `to` what of the folder `root` a power cut leaves.

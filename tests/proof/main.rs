@@ -6,6 +6,8 @@
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::disallowed_methods,
+    clippy::format_collect,
+    clippy::format_push_string,
     clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test fails by panicking, prepares files of its own, and says how far it came"

@@ -179,7 +179,8 @@ fn worn(folder: &Sandbox) {
     folder.write("gone.csv", minute_bars(40, 200).replace(",SYM", ",GONE"));
     folder.store("bars gone.csv --set timeframe=5m");
     folder.barn(["delete", "bars", "--where", "timeframe = '5m'", "--yes"]).ok();
-    folder.query("SELECT count(*) FROM bars");
+    // Worth keeping, and soon out of date.
+    folder.query("SELECT count(*) FROM bars a, bars b, bars c WHERE a.close < b.close + c.close");
 }
 
 /// The rows that the queries of a scene give, as lines.
@@ -278,7 +279,7 @@ impl Stage {
     /// when it is run again.
     pub(crate) fn check(&self, folder: &Sandbox) {
         if let Some(found) = self.rows(folder) {
-            self.verify(folder, CLOCK);
+            verify(folder);
             self.check_rows(&found);
         } else {
             assert!(self.before.iter().all(BTreeSet::is_empty), "the store is gone");
@@ -292,7 +293,7 @@ impl Stage {
             let differs: Vec<_> = found.symmetric_difference(after).take(6).collect();
             done.check(differs.is_empty(), &format!("{}: {query}: {differs:#?}", self.scene.name));
         }
-        self.verify(folder, CLOCK);
+        verify(folder);
     }
 
     /// Checks that nothing is left in the archive that does not belong there, once it may go.
@@ -311,12 +312,6 @@ impl Stage {
         list(&root, &root, &mut found);
         found.remove(".lock");
         assert_eq!(found, named, "{}", self.scene.name);
-    }
-
-    fn verify(&self, folder: &Sandbox, now: &str) {
-        let mut command = folder.barn_command(["optimize", "--only", "verify", "--full"]);
-        command.env("BARN_NOW", now);
-        folder.run(command, None).ok();
     }
 
     fn check_rows(&self, found: &Rows) {
@@ -357,6 +352,13 @@ impl Stage {
         }
         Some(found)
     }
+}
+
+/// Checks every byte and every row.
+fn verify(folder: &Sandbox) {
+    let mut command = folder.barn_command(["optimize", "--only", "verify", "--full"]);
+    command.env("BARN_NOW", CLOCK);
+    folder.run(command, None).ok();
 }
 
 /// Copies what is in a folder, hidden names aside except those of an archive.

@@ -83,7 +83,7 @@ impl Scene {
         let (mut last, mut asked) = (0, 0);
         while !self.is_over() {
             let sql = "SELECT count(*) AS n, count(DISTINCT source || symbol || timeframe || CAST(ts AS VARCHAR)) AS d FROM bars";
-            let cache: &[&str] = if reader % 2 == 0 { &["--no-cache"] } else { &[] };
+            let cache: &[&str] = if reader.is_multiple_of(2) { &["--no-cache"] } else { &[] };
             let counted = self.run(&[&["query", sql, "--format", "csv"], cache].concat()).unwrap();
             let text = counted.stdout();
             let (count, distinct) = text.lines().nth(1).unwrap().split_once(',').unwrap();
@@ -128,7 +128,8 @@ fn fetches_stores_upkeep_and_queries_at_once() {
         let queries: Vec<_> = (0..8).map(|reader| scope.spawn(move || everyone.query(reader))).collect();
         let length = Duration::from_secs(times(30, 600));
         let until = std::time::Instant::now() + length;
-        while std::time::Instant::now() < until && !queries.iter().any(|query| query.is_finished()) {
+        while std::time::Instant::now() < until && !queries.iter().any(thread::ScopedJoinHandle::is_finished)
+        {
             thread::sleep(Duration::from_millis(100));
         }
         scene.over.store(true, Ordering::SeqCst);
