@@ -11,6 +11,7 @@
 mod harness;
 
 mod archive;
+mod fuzz;
 mod rollup;
 
 use std::collections::BTreeMap;
