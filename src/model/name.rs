@@ -221,6 +221,7 @@ pub fn normalize(header: &str) -> Option<String> {
         name.insert_str(0, "c_");
     }
     name.truncate(LONGEST - 1);
+    name.truncate(name.trim_end_matches('_').len());
     if RESERVED.contains(&name.as_str()) {
         name.push('_');
     }
@@ -268,9 +269,12 @@ mod tests {
 
     #[test]
     fn a_normalized_name_is_valid() {
-        for header in ["x".repeat(100).as_str(), "select", "Ünïcode", "9", "_a"] {
+        for header in
+            ["x".repeat(100).as_str(), &format!("{} y", "x".repeat(61)), "select", "Ünïcode", "9", "_a"]
+        {
             let name = normalize(header).unwrap();
             assert_eq!(validate(&name), Ok(()), "{header} → {name}");
+            assert_eq!(normalize(&name), Some(name.clone()), "{header} → {name}");
         }
     }
 
