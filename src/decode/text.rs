@@ -22,12 +22,18 @@ pub(super) fn lines(layout: &Layout, body: &[u8]) -> Result<Vec<u8>> {
         None => body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).to_vec(),
     };
     for _ in 0..layout.footer {
+        if text.is_empty() {
+            break;
+        }
         let end = text.trim_ascii_end().len();
         let start = memchr::memrchr(b'\n', text.get(..end).unwrap_or_default());
         text.truncate(start.map_or(0, |start| start + 1));
     }
     let mut skipped = 0;
     for _ in 0..layout.skip {
+        if skipped == text.len() {
+            break;
+        }
         let rest = text.get(skipped..).unwrap_or_default();
         skipped = memchr::memchr(b'\n', rest).map_or(text.len(), |end| skipped + end + 1);
     }
@@ -46,6 +52,11 @@ mod tests {
         assert_eq!(text(b"a\nb\nx,y\n1,2\ntotal 1\n\n"), "x,y\n1,2\n");
         assert_eq!(text(b"a\nb"), "");
         assert_eq!(text(b""), "");
+        // More than there are takes no longer than all there are.
+        let layout = Layout { skip: usize::MAX, footer: usize::MAX, ..Layout::default() };
+        assert_eq!(lines(&layout, b"a\nb\nc\n").unwrap(), b"");
+        let layout = Layout { skip: usize::MAX, ..Layout::default() };
+        assert_eq!(lines(&layout, b"a\nb\nc\n").unwrap(), b"");
     }
 
     #[test]

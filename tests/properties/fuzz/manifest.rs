@@ -1,7 +1,13 @@
 //! A database that somebody changed: commands say what is wrong, and remove nothing outside the archive.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
+use anyhow::{Result, ensure};
+use barn::archive::{Archiver, DryRun, Options, Watch, check, open_store};
+use barn::engine::Engine;
+use barn::store::{Snapshot, Store};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
@@ -10,56 +16,21 @@ use super::{Rng, heard, run};
 use crate::harness::Sandbox;
 
 /// What a path in the manifest may try, and other texts of its columns.
+#[rustfmt::skip]
 const TEXTS: &[&str] = &[
-    "../../outside.parquet",
-    "../outside.parquet",
-    "/etc/hostname",
-    "bars/../../../outside.parquet",
-    "",
-    ".",
-    "..",
-    "bars",
-    "bars/",
-    "BARS/x.parquet",
-    "bars/source=test/timeframe=1d/none.parquet",
-    "bars\\x.parquet",
-    "trades/x.parquet",
-    "news",
-    "nothing",
-    "source=test/timeframe=1d",
-    "source=../timeframe=1d",
-    "source=/timeframe=",
-    "timeframe=1d",
-    "[]",
-    "{}",
-    "null",
-    "[{\"name\":\"close\"}]",
-    "[{\"name\":\"close\",\"physical\":\"int8\",\"whole\":1}]",
-    "close",
-    "1d",
+    "../../outside.parquet", "../outside.parquet", "/etc/hostname", "bars/../../../outside.parquet", "",
+    ".", "..", "bars", "bars/", "BARS/x.parquet", "bars/source=test/timeframe=1d/none.parquet",
+    "bars\\x.parquet", "trades/x.parquet", "news", "nothing", "source=test/timeframe=1d",
+    "source=../timeframe=1d", "source=/timeframe=", "timeframe=1d", "[]", "{}", "null",
+    "[{\"name\":\"close\"}]", "[{\"name\":\"close\",\"physical\":\"int8\",\"whole\":1}]", "close", "1d",
     "\0",
 ];
 
 /// Numbers at the edges.
+#[rustfmt::skip]
 const WHOLE: &[i64] = &[
-    0,
-    1,
-    -1,
-    2,
-    12,
-    255,
-    65_536,
-    1 << 31,
-    1 << 32,
-    1 << 40,
-    1 << 53,
-    1 << 62,
-    i64::MAX,
-    i64::MIN,
-    i64::MAX - 1,
-    1_704_067_200_000_000,
-    -62_167_219_200_000_000,
-    253_402_300_799_999_999,
+    0, 1, -1, 2, 12, 255, 65_536, 1 << 31, 1 << 32, 1 << 40, 1 << 53, 1 << 62, i64::MAX, i64::MIN, i64::MAX - 1,
+    1_704_067_200_000_000, -62_167_219_200_000_000, 253_402_300_799_999_999,
 ];
 
 #[derive(Debug)]
@@ -180,6 +151,10 @@ fn seed() -> Sandbox {
         "ts,symbol,open,high,low,close,volume\n2024-01-03,AAA,1,2,0.5,1.5,7\n2024-02-01,C,1,1,1,1,1\n",
     );
     sandbox.store("bars late.csv --set source=test --set timeframe=1d");
+    // Files that others took the place of, and rows that stand in the place of archived ones.
+    sandbox.barn(["optimize", "-q"]).ok();
+    sandbox.write("later.csv", "ts,symbol,open,high,low,close,volume\n2024-01-04,AAA,1,2,0.5,1.5,7\n");
+    sandbox.store("bars later.csv --set source=test --set timeframe=1d");
     sandbox
 }
 
@@ -208,31 +183,115 @@ const COMMANDS: &[&[&str]] = &[
     &["query", "SELECT * FROM bars ORDER BY symbol, ts"],
 ];
 
-#[test]
-fn a_changed_manifest_is_an_error_and_removes_nothing_outside() {
+/// Files beside the archive, which nothing may touch.
+const OUTSIDE: &[&str] = &["outside.parquet", "barn/outside.parquet", "archive.parquet"];
+
+/// Puts the store back as it was, and makes the changes.
+fn prepare(sandbox: &Sandbox, case: &Case) {
+    let store = sandbox.path("barn");
+    drop(std::fs::remove_dir_all(&store));
+    copy(&sandbox.path("seed"), &store);
+    OUTSIDE.iter().for_each(|name| sandbox.write(name, "PAR1 of somebody else"));
+    let database = sandbox.sqlite();
+    for change in &case.changes {
+        drop(apply(&database, change));
+    }
+}
+
+fn check_outside(sandbox: &Sandbox) {
+    for name in OUTSIDE {
+        assert_eq!(sandbox.read_text(name), "PAR1 of somebody else", "{name}");
+    }
+}
+
+fn seeded() -> Sandbox {
     let sandbox = seed();
     std::fs::rename(sandbox.path("barn"), sandbox.path("seed")).unwrap();
-    let outside = ["outside.parquet", "barn/outside.parquet", "archive.parquet"];
-    run("manifest", case, |case| {
-        let store = sandbox.path("barn");
-        drop(std::fs::remove_dir_all(&store));
-        copy(&sandbox.path("seed"), &store);
-        outside.iter().for_each(|name| sandbox.write(name, "PAR1 of somebody else"));
-        let database = sandbox.sqlite();
-        for change in &case.changes {
-            drop(apply(&database, change));
+    sandbox
+}
+
+#[test]
+fn commands_say_what_is_wrong_with_a_changed_database() {
+    let sandbox = seeded();
+    let make = |rng: &mut Rng| {
+        let commands: Vec<usize> = (0..3).map(|_| rng.usize(..COMMANDS.len())).collect();
+        (case(rng), commands)
+    };
+    run("commands", make, |(case, commands)| {
+        prepare(&sandbox, case);
+        for at in commands {
+            let (code, done) = sandbox.barn(COMMANDS[*at]).any();
+            done.check(matches!(code, Some(0..=3)), &format!("exit code {code:?}"));
+            let is_said = done.stderr().lines().any(|line| line.starts_with("error: "));
+            done.check(is_said || matches!(code, Some(0 | 3)), "an error without words");
         }
-        drop(database);
-        for command in COMMANDS {
-            let (code, done) = sandbox.barn(*command).any();
-            let is_known = matches!(code, Some(0..=3));
-            done.check(is_known, &format!("exit code {code:?}"));
-            let is_said = code == Some(0) || done.stderr().lines().any(|line| line.starts_with("error: "));
-            done.check(is_said || code == Some(3), "an error without words");
-        }
-        drop(heard());
-        for name in outside {
-            assert_eq!(sandbox.read_text(name), "PAR1 of somebody else", "{name}");
-        }
+        check_outside(&sandbox);
     });
+}
+
+#[test]
+fn a_changed_database_removes_nothing_outside() {
+    let sandbox = seeded();
+    let root = sandbox.path("barn");
+    run("manifest", case, |case| {
+        prepare(&sandbox, case);
+        for step in [verify, query, compress, compact] {
+            if let Err(err) = step(&root) {
+                let text = format!("{err:#}");
+                assert!(!text.is_empty() && !text.contains("its thread ended early"), "{text}");
+            }
+            if let Some(panic) = heard() {
+                panic!("{panic}");
+            }
+        }
+        check_outside(&sandbox);
+    });
+}
+
+fn verify(root: &Path) -> Result<()> {
+    let snapshot = Snapshot::open(root, 2)?;
+    for file in snapshot.files(None)? {
+        drop(check(root, &file, &snapshot.digest(&file)?));
+    }
+    Ok(())
+}
+
+fn query(root: &Path) -> Result<()> {
+    let engine = Engine::new(Arc::new(Snapshot::open(root, 2)?), &barn::engine::Options::default())?;
+    for sql in [
+        "SELECT * FROM bars ORDER BY symbol, ts",
+        "SELECT symbol, count(*), sum(close), max(ts) FROM bars WHERE ts >= '2024-01-03' GROUP BY symbol",
+        "SELECT close FROM bars WHERE symbol = 'AAA' AND timeframe = '1d' ORDER BY ts DESC LIMIT 1",
+    ] {
+        let mut answer = engine.query(sql)?;
+        let mut rows = 0;
+        while let Some(batch) = answer.next_batch()? {
+            rows += batch.num_rows();
+            ensure!(rows < 1_000_000, "more rows than there are");
+        }
+    }
+    Ok(())
+}
+
+fn compress(root: &Path) -> Result<()> {
+    let mut store = open_store(root)?;
+    let tables: Vec<_> = ["bars", "trades"].iter().filter_map(|name| store.table(name).cloned()).collect();
+    let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut archiver = Archiver::open(root, &mut store)?;
+    for table in &tables {
+        archiver.table(table, Options::default(), Watch { done: &done, stop: &stop })?;
+    }
+    Ok(())
+}
+
+fn compact(root: &Path) -> Result<()> {
+    let mut store = Store::open(root)?;
+    let tables: Vec<_> = ["bars", "trades"].iter().filter_map(|name| store.table(name).cloned()).collect();
+    let (done, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut archiver = Archiver::open(root, &mut store)?;
+    for table in &tables {
+        archiver.compact(table, Watch { done: &done, stop: &stop })?;
+    }
+    archiver.remove_orphans(DryRun::No)?;
+    Ok(())
 }

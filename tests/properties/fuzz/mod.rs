@@ -68,7 +68,8 @@ pub(super) fn run<I: fmt::Debug>(name: &str, make: impl Fn(&mut Rng) -> I, mut c
         let input = make(&mut Rng::with_seed(seed));
         guard.begin(seed);
         if let Err(words) = attempt(|| check(&input)) {
-            let kind = words.chars().take(160).collect();
+            // Lengths and places in inputs make no other failure.
+            let kind = words.chars().filter(|c| !c.is_ascii_digit()).take(100).collect();
             let told = || format!("BARN_TEST_SEED={seed}: {words}\n{}", cut(&format!("{input:?}")));
             found.entry(kind).or_insert_with(told);
             if long.is_none() {

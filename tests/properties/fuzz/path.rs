@@ -11,37 +11,12 @@ use super::mutate::{self, pick, word};
 use super::{Rng, run};
 
 /// Ways out of a folder, and what file systems read otherwise than it is written.
+#[rustfmt::skip]
 const WAYS: &[&str] = &[
-    "..",
-    ".",
-    "...",
-    "/",
-    "//",
-    "\\",
-    "~",
-    "\0",
-    "%2F",
-    "%2e%2e",
-    "..%2f",
-    "a/../../b",
-    "../",
-    "/etc/passwd",
-    "C:\\",
-    "CON",
-    "__EMPTY__",
-    "__HIVE_DEFAULT_PARTITION__",
-    "source=",
-    "=",
-    "%",
-    "%2",
-    "%ff",
-    "a=b/c=d",
-    "\u{2024}\u{2024}",
-    "outside.parquet",
-    "../outside.parquet",
-    "bars/../../outside.parquet",
-    "bars/./x.parquet",
-    "link/x.parquet",
+    "..", ".", "...", "/", "//", "\\", "~", "\0", "%2F", "%2e%2e", "..%2f", "a/../../b", "../",
+    "/etc/passwd", "C:\\", "CON", "__EMPTY__", "__HIVE_DEFAULT_PARTITION__", "source=", "=", "%", "%2",
+    "%ff", "a=b/c=d", "\u{2024}\u{2024}", "outside.parquet", "../outside.parquet",
+    "bars/../../outside.parquet", "bars/./x.parquet", "link/x.parquet",
 ];
 
 fn name(rng: &mut Rng) -> String {
