@@ -207,7 +207,7 @@ impl Stores {
     /// Imports a file; what is read is counted as one of what may become of it.
     fn import(&mut self, case: &Case) {
         self.used += 1;
-        if self.used % 200 == 0 {
+        if self.used.is_multiple_of(200) {
             self.folder = tempfile::tempdir().unwrap();
         }
         let Ok(layout) = Layout::parse(&case.layout) else { return };
@@ -219,9 +219,13 @@ impl Stores {
             layout,
             rule: [OnConflict::KeepKnown, OnConflict::Replace, OnConflict::Ignore][self.used % 3],
             limits: Limits { max_bad: MaxBad::Percent(100.0), transaction_rows: 7 },
-            unknown_fields: if self.used % 11 == 0 { import::Fields::Add } else { import::Fields::Ignore },
+            unknown_fields: if self.used.is_multiple_of(11) {
+                import::Fields::Add
+            } else {
+                import::Fields::Ignore
+            },
             key: Vec::new(),
-            mode: Mode::from(self.used % 5 == 0),
+            mode: Mode::from(self.used.is_multiple_of(5)),
         };
         let (stop, progress, rows) =
             (Arc::new(AtomicBool::new(false)), Progress::default(), AtomicU64::new(0));

@@ -198,7 +198,7 @@ fn scalar(rng: &mut Rng) -> Value {
         1 => Value::Float(pick(rng, NUMBERS).parse().unwrap_or(0.5)),
         2 => Value::Boolean(rng.bool()),
         3 => Value::Array(vec![pick(rng, WORDS).into()]),
-        4 => Value::Table(toml::Table::from_iter([(pick(rng, KEYS).to_owned(), pick(rng, WORDS).into())])),
+        4 => Value::Table([(pick(rng, KEYS).to_owned(), pick(rng, WORDS).into())].into_iter().collect()),
         5 => word(rng).into(),
         _ => pick(rng, WORDS).into(),
     }

@@ -15,7 +15,7 @@ mod sql;
 mod text;
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -79,7 +79,7 @@ pub(super) fn run<I: fmt::Debug>(name: &str, make: impl Fn(&mut Rng) -> I, mut c
         seed += 1;
     }
     guard.end();
-    TRIES.with(|tries| *tries.borrow_mut() = false);
+    TRIES.set(false);
     if long.is_some() {
         let (count, seconds) = (seed - first, started.elapsed().as_secs_f64());
         let found = found.len();
@@ -127,7 +127,7 @@ fn listen() {
         std::panic::set_hook(Box::new(move |info| {
             let place = info.location().map(ToString::to_string).unwrap_or_default();
             let told = format!("panicked at {place}: {}", words(info.payload()));
-            if TRIES.with(|tries| *tries.borrow()) {
+            if TRIES.get() {
                 HEARD.with(|heard| *heard.borrow_mut() = Some(told));
             } else if thread::current().name().is_none_or(|name| name == "engine") {
                 *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
@@ -136,12 +136,12 @@ fn listen() {
             }
         }));
     });
-    TRIES.with(|tries| *tries.borrow_mut() = true);
+    TRIES.set(true);
 }
 
 thread_local! {
     /// Whether this thread tries inputs.
-    static TRIES: RefCell<bool> = const { RefCell::new(false) };
+    static TRIES: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Returns what the last panic said, once.
