@@ -31,8 +31,9 @@ pub(super) struct Threads {
 impl Threads {
     /// Starts as many threads as there are cores.
     pub(super) fn start(cores: usize) -> Result<Self> {
-        /// Long conditions make deep trees, which DataFusion walks recursively; only pages used cost memory.
-        const STACK_BYTES: usize = 64 << 20;
+        /// Long conditions make deep trees, which DataFusion walks recursively; only pages used cost memory. The
+        /// deepest that `guard` lets pass take half of it.
+        const STACK_BYTES: usize = 128 << 20;
         let cannot = "cannot start the threads of the query engine";
         let workers = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(cores)

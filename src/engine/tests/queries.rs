@@ -212,3 +212,12 @@ fn long_conditions_are_planned() {
     let list = (0..5_000).map(|at| format!("'S{at}'")).collect::<Vec<_>>().join(", ");
     assert_eq!(rows(&engine, &format!("SELECT count(*) FROM bars WHERE symbol IN ('AAA', {list})")), "400");
 }
+
+#[test]
+fn the_deepest_statement_has_room_on_the_stack() {
+    let (engine, _) = bars();
+    let deepest = " IS NULL".repeat(4_990);
+    assert_eq!(rows(&engine, &format!("SELECT count(*) FROM bars WHERE close{deepest}")), "0");
+    let error = engine.query(&format!("SELECT close{deepest}{deepest}{deepest} FROM bars")).unwrap_err();
+    assert_eq!(exit_code(&error), 2);
+}
