@@ -21,7 +21,7 @@ use std::fmt;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,13 +51,13 @@ impl fmt::Debug for Bytes {
 
 /// Tries inputs until the time is over: `make` builds one from a seed, `check` panics where barn is wrong.
 pub(super) fn run<I: fmt::Debug>(name: &str, make: impl Fn(&mut Rng) -> I, mut check: impl FnMut(&I)) {
-    listen();
     let read = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = read("BARN_TEST_SEED") {
         let input = make(&mut Rng::with_seed(seed));
         eprintln!("{name}: seed {seed}:\n{input:#?}");
         return check(&input);
     }
+    listen();
     let long = read("BARN_TEST_FUZZ").map(Duration::from_secs);
     let first = if long.is_some() { Rng::new().u64(..) >> 16 } else { 0 };
     let guard = Guard::start(name);
@@ -80,6 +80,7 @@ pub(super) fn run<I: fmt::Debug>(name: &str, make: impl Fn(&mut Rng) -> I, mut c
     }
     guard.end();
     TRIES.set(false);
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
     if long.is_some() {
         let (count, seconds) = (seed - first, started.elapsed().as_secs_f64());
         let found = found.len();
@@ -119,6 +120,9 @@ thread_local! {
 /// What the last panic of a thread that belongs to no test said.
 static ELSEWHERE: Mutex<Option<String>> = Mutex::new(None);
 
+/// Targets that run now.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+
 /// Takes note of panics instead of printing them, on threads that try inputs and on those that work for them.
 fn listen() {
     static ONCE: Once = Once::new();
@@ -129,7 +133,9 @@ fn listen() {
             let told = format!("panicked at {place}: {}", words(info.payload()));
             if TRIES.get() {
                 HEARD.with(|heard| *heard.borrow_mut() = Some(told));
-            } else if thread::current().name().is_none_or(|name| name == "engine") {
+            } else if RUNNING.load(Ordering::SeqCst) > 0
+                && thread::current().name().is_none_or(|name| name == "engine")
+            {
                 *ELSEWHERE.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
             } else {
                 usual(info);
@@ -137,6 +143,7 @@ fn listen() {
         }));
     });
     TRIES.set(true);
+    RUNNING.fetch_add(1, Ordering::SeqCst);
 }
 
 thread_local! {
