@@ -109,7 +109,7 @@ fn deep(rng: &mut Rng) -> String {
         6 => format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(if count == 300 { 60 } else { count })),
         7 => format!("SELECT {}1{}", "abs(".repeat(count), ")".repeat(count)),
         8 => format!("SELECT {}", vec!["CASE WHEN close > 1 THEN 1 ELSE"; count].join(" ")),
-        _ => format!("SELECT * FROM bars WHERE close IN ({}1)", "1,".repeat(count)),
+        _ => format!("SELECT * FROM bars WHERE close IN ({}1)", "1,".repeat(count.min(20_000))),
     }
 }
 
