@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use anyhow::{Result, ensure};
-use barn::archive::{Archiver, DryRun, Options, Watch, check, open_store};
+use barn::archive::{Archiver, Options, Watch, check, open_store};
 use barn::engine::Engine;
 use barn::store::{Snapshot, Store};
 use rusqlite::Connection;
@@ -292,6 +292,6 @@ fn compact(root: &Path) -> Result<()> {
     for table in &tables {
         archiver.compact(table, Watch { done: &done, stop: &stop })?;
     }
-    archiver.remove_orphans(DryRun::No)?;
+    archiver.remove_orphans()?;
     Ok(())
 }
