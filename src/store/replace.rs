@@ -100,9 +100,12 @@ impl Store {
         })
     }
 
-    /// Returns the files that others took the place of before a time.
+    /// Returns the files that others took the place of before a time; never one of the manifest, whatever a damaged
+    /// database says.
     pub fn superseded(&self, before: i64) -> Result<Vec<String>> {
-        let mut statement = self.connection.prepare("SELECT path FROM superseded WHERE at <= ?1")?;
+        let mut statement = self.connection.prepare(
+            "SELECT path FROM superseded WHERE at <= ?1 AND path NOT IN (SELECT path FROM manifest)",
+        )?;
         let paths = statement.query_map([before], |row| row.get(0))?.collect::<Result<_, _>>();
         paths.context("cannot read the manifest of the archive")
     }

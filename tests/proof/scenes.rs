@@ -91,10 +91,14 @@ pub(crate) const SCENES: &[Scene] = &[
     Scene {
         name: "compress behind a crash",
         words: &["compress", "--all"],
-        queries: &[BARS, TRADES],
+        queries: &[BARS],
         is_whole: true,
         prepare: |folder| {
-            hot(folder);
+            archived(folder);
+            folder.write("late.csv", LATE);
+            folder.store("bars late.csv --set timeframe=1m --max-bad 50%");
+            // Files that others took the place of, half a day before.
+            folder.barn(["optimize", "--only", "compact"]).ok();
             let mut command = folder.barn_command(["compress", "--all"]);
             command.env("BARN_KILL", "place.file");
             assert_eq!(folder.run(command, None).any().0, None);

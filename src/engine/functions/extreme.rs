@@ -15,16 +15,17 @@ use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Expr
 
 /// The four functions.
 pub(super) fn all() -> [AggregateUDF; 4] {
-    let function = |name, end| {
-        let signature = Signature::user_defined(Volatility::Immutable);
-        AggregateUDF::new_from_impl(Extreme { name, end, signature })
-    };
     [
-        function("first", End::Least),
-        function("last", End::Greatest),
-        function("min_by", End::Least).with_aliases(["arg_min"]),
-        function("max_by", End::Greatest).with_aliases(["arg_max"]),
+        ("first", None, End::Least),
+        ("last", None, End::Greatest),
+        ("min_by", Some("arg_min"), End::Least),
+        ("max_by", Some("arg_max"), End::Greatest),
     ]
+    .map(|(name, alias, end)| {
+        let signature = Signature::user_defined(Volatility::Immutable);
+        let aliases = alias.map(str::to_owned).into_iter().collect();
+        AggregateUDF::new_from_impl(Extreme { name, aliases, end, signature })
+    })
 }
 
 /// Which row is wanted.
@@ -48,6 +49,8 @@ impl End {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Extreme {
     name: &'static str,
+    /// Not by `with_aliases`, whose wrapper (DataFusion 55.2) hides the accumulator of moving windows.
+    aliases: Vec<String>,
     end: End,
     signature: Signature,
 }
@@ -55,6 +58,10 @@ struct Extreme {
 impl AggregateUDFImpl for Extreme {
     fn name(&self) -> &str {
         self.name
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
     }
 
     fn signature(&self) -> &Signature {
