@@ -108,7 +108,7 @@ impl<'s> Archiver<'s> {
         fs::create_folder(&staging).context("cannot prepare the archive")?;
         let Some(lock) = fs::lock(&archive.join(".lock"), Locking::Try)? else {
             bail!(Failure::new(format!(
-                "cannot compress store '{}': another process is doing it",
+                "cannot write to the archive of store '{}': another process is doing it",
                 root.display()
             )));
         };

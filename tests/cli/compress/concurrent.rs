@@ -71,7 +71,7 @@ fn what_is_written_between_the_snapshot_and_the_publication_is_kept() {
     assert_same(&rows(&sandbox, BARS), &expected);
     // Nobody else archives meanwhile.
     let refused = sandbox.barn(["compress", "--all"]).fails(1);
-    refused.says(&["cannot compress store './barn': another process is doing it"]);
+    refused.says(&["cannot write to the archive of store './barn': another process is doing it"]);
     assert_eq!(paused.go_on(), Some(0));
     assert_same(&rows(&sandbox, BARS), &expected);
     assert_eq!((hot(&sandbox, "bars"), corrections(&sandbox, "bars")), (6, 2));

@@ -365,7 +365,8 @@ fn two_at_once_do_the_work_once() {
             code => {
                 assert_eq!(code, Some(1), "{said}");
                 assert!(
-                    said.contains("error: cannot compress store") && said.contains("another process"),
+                    said.contains("error: cannot write to the archive of store")
+                        && said.contains("another process"),
                     "{said}"
                 );
             }
