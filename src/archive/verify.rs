@@ -2,12 +2,14 @@
 //! with the store, bit for bit.
 
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use anyhow::{Context as _, Result, bail};
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
+use super::compress::threads;
 use super::interrupted;
 use super::rows::{Cells as Stored, Reader};
 use super::write::{Content, Group, Origin, Written};
@@ -46,12 +48,24 @@ pub(super) fn verify(content: &Content<'_>, path: &Path, written: &Written, stop
         let mut reader = content.rows.reader();
         return groups.iter().try_for_each(|group| compare(&mut *reader, group)).with_context(cannot);
     }
-    groups
-        .par_iter()
-        .map(|group| compare(&mut *content.rows.reader(), group))
-        .collect::<Result<Vec<()>>>()
-        .map(drop)
-        .with_context(cannot)
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
+            compare(&mut *content.rows.reader(), group).inspect_err(|_| {
+                // The others end too.
+                next.store(groups.len(), Ordering::Relaxed);
+            })?;
+        }
+        Ok(())
+    };
+    // Not on rayon's threads: one that waits there for polars takes the next group up meanwhile, and holds more and
+    // more of the file.
+    let outcomes: Vec<Result<()>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads().min(groups.len())).map(|_| scope.spawn(work)).collect();
+        let joined = workers.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.map(|outcome| outcome.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    outcomes.into_iter().collect::<Result<()>>().with_context(cannot)
 }
 
 fn compare(

@@ -26,7 +26,7 @@ impl Statement {
         let theirs =
             comments.iter().find_map(|line| line.strip_prefix("-- duckdb: ")).unwrap_or(&ours).to_owned();
         let differs = comments.iter().any(|line| line.starts_with("-- differs: "));
-        (!ours.is_empty()).then(|| Self { theirs, differs, ours })
+        (!ours.is_empty()).then_some(Self { ours, theirs, differs })
     }
 }
 

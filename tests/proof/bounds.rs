@@ -2,7 +2,7 @@
 //! of the long form are in the README.
 
 use std::fmt::Write as _;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write};
 use std::process::Stdio;
 use std::thread;
 use std::time::Instant;
@@ -28,7 +28,7 @@ impl Measured {
     }
 
     /// Runs `barn` while `write` feeds its input; returns what it printed.
-    fn run(&mut self, words: &[&str], write: impl FnOnce(&mut dyn std::io::Write) + Send) -> String {
+    fn run(&mut self, words: &[&str], write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send) -> String {
         let started = Instant::now();
         let mut command = self.folder.barn_command(words);
         command.stdin(Stdio::piped());
@@ -36,9 +36,8 @@ impl Measured {
         let mut input = BufWriter::with_capacity(1 << 20, child.stdin.take().unwrap());
         let output = thread::scope(|scope| {
             scope.spawn(move || {
-                write(&mut input);
-                // A command that reads no input has closed it.
-                drop(input.flush());
+                // A command that fails, or reads no input, has closed it.
+                drop(write(&mut input).and_then(|()| input.flush()));
             });
             child.wait_with_output().unwrap()
         });
@@ -54,18 +53,18 @@ impl Measured {
     }
 
     fn barn(&mut self, line: &str) -> String {
-        self.run(&line.split_whitespace().collect::<Vec<_>>(), |_| ())
+        self.run(&line.split_whitespace().collect::<Vec<_>>(), |_| Ok(()))
     }
 
     fn query(&mut self, sql: &str) -> String {
-        self.run(&["query", sql, "--no-cache", "--format", "csv"], |_| ())
+        self.run(&["query", sql, "--no-cache", "--format", "csv"], |_| Ok(()))
     }
 }
 
 /// Writes bars of many series, a series after the other, `step` seconds apart.
-fn write_bars(to: &mut dyn std::io::Write, series: u64, rows: u64, step: u64) {
+fn write_bars(to: &mut dyn Write, series: u64, rows: u64, step: u64) -> io::Result<()> {
     let mut numbers = Numbers::new(7);
-    writeln!(to, "ts,symbol,open,high,low,close,volume").unwrap();
+    writeln!(to, "ts,symbol,open,high,low,close,volume")?;
     for symbol in 0..series {
         let mut price = 10_000;
         for row in 0..rows {
@@ -73,13 +72,14 @@ fn write_bars(to: &mut dyn std::io::Write, series: u64, rows: u64, step: u64) {
             price = (price + numbers.below(21)).saturating_sub(10).max(100);
             let (high, low) = (open.max(price) + numbers.below(5), open.min(price) - numbers.below(5));
             let (ts, volume) = (1_600_000_000 + row * step, numbers.below(100_000));
-            write!(to, "{ts},S{symbol:06}").unwrap();
+            write!(to, "{ts},S{symbol:06}")?;
             for price in [open, high, low, price] {
-                write!(to, ",{}.{:02}", price / 100, price % 100).unwrap();
+                write!(to, ",{}.{:02}", price / 100, price % 100)?;
             }
-            writeln!(to, ",{volume}").unwrap();
+            writeln!(to, ",{volume}")?;
         }
     }
+    Ok(())
 }
 
 const STORE: [&str; 6] = ["store", "bars", "-", "--set", "timeframe=1s", "-q"];
@@ -126,12 +126,13 @@ fn many_files() {
     let sources = times(100, 10_000);
     let mut barn = Measured::new();
     barn.run(&["store", "bars", "-", "--set", "timeframe=1m", "-q"], |to| {
-        writeln!(to, "ts,source,symbol,close").unwrap();
+        writeln!(to, "ts,source,symbol,close")?;
         for source in 0..sources {
             for row in 0..10 {
-                writeln!(to, "{},s{source:05},A,{source}.{row}", 1_600_000_000 + row * 60).unwrap();
+                writeln!(to, "{},s{source:05},A,{source}.{row}", 1_600_000_000 + row * 60)?;
             }
         }
+        Ok(())
     });
     barn.barn("compress --all");
     let files: i64 =
@@ -148,16 +149,17 @@ fn many_files() {
 fn many_columns() {
     let (columns, rows) = (200, times(2_000, 200_000));
     let mut barn = Measured::new();
-    barn.run(&["store", "wide", "-", "--set", "symbol=A", "-q"], |to| {
-        let mut line = String::from("ts");
+    barn.run(&["store", "wide", "-", "--key", "symbol", "--time", "ts", "-q"], |to| {
+        let mut line = String::from("ts,symbol");
         (0..columns).for_each(|column| write!(line, ",c{column}").unwrap());
-        writeln!(to, "{line}").unwrap();
+        writeln!(to, "{line}")?;
         for row in 0..rows {
             line.clear();
-            write!(line, "{}", 1_600_000_000 + row).unwrap();
+            write!(line, "{},A", 1_600_000_000 + row).unwrap();
             (0..columns).for_each(|column| write!(line, ",{}.5", row * 7 + column).unwrap());
-            writeln!(to, "{line}").unwrap();
+            writeln!(to, "{line}")?;
         }
+        Ok(())
     });
     let sql = "SELECT count(*) AS n, sum(c0) AS a, sum(c199) AS z FROM wide";
     let sums = barn.query(sql);

@@ -139,7 +139,7 @@ fn files(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
                 folders.push(path);
             } else {
                 let (name, bytes) = (path.display().to_string(), fs::read(&path).unwrap());
-                if !name.ends_with("-shm") && !(name.ends_with("-wal") && bytes.is_empty()) {
+                if !(name.ends_with("-shm") || name.ends_with("-wal") && bytes.is_empty()) {
                     found.insert(name, bytes);
                 }
             }

@@ -186,7 +186,9 @@ fn any_block_becomes_rows_and_rejects() {
 fn plain(format: Format, name: &str, head: &[Block]) {
     let Ok(input) = PlainInput::new(format, name, &head[0]) else { return };
     let mut seen = PlainSeen::default();
-    head.iter().for_each(|block| seen.add(input.look(block)));
+    for block in &head {
+        seen.add(input.look(block));
+    }
     let Ok(decoder) = input.decoder(&seen) else { return };
     for block in head {
         accounted(&decoder.decode(block));

@@ -191,7 +191,9 @@ fn prepare(sandbox: &Sandbox, case: &Case) {
     let store = sandbox.path("barn");
     drop(std::fs::remove_dir_all(&store));
     copy(&sandbox.path("seed"), &store);
-    OUTSIDE.iter().for_each(|name| sandbox.write(name, "PAR1 of somebody else"));
+    for name in OUTSIDE {
+        sandbox.write(name, "PAR1 of somebody else");
+    }
     let database = sandbox.sqlite();
     for change in &case.changes {
         drop(apply(&database, change));

@@ -33,7 +33,7 @@ const SHORT: Duration = Duration::from_secs(2);
 /// How long one input may take: the slowest takes a twentieth, in the development build beside another.
 const SLOWEST: Duration = Duration::from_secs(5);
 /// After which an input hangs, so that nothing but the end of the process stops it.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_mins(1);
 /// Memory of the process that no small input can be worth.
 const MOST_MEMORY: u64 = 4 << 30;
 /// Different failures after which a long run ends.
