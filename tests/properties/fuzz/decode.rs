@@ -186,7 +186,7 @@ fn any_block_becomes_rows_and_rejects() {
 fn plain(format: Format, name: &str, head: &[Block]) {
     let Ok(input) = PlainInput::new(format, name, &head[0]) else { return };
     let mut seen = PlainSeen::default();
-    for block in &head {
+    for block in head {
         seen.add(input.look(block));
     }
     let Ok(decoder) = input.decoder(&seen) else { return };
