@@ -13,9 +13,11 @@ mod guard;
 mod hot;
 mod kept;
 mod members;
+mod minutes;
 mod nanos;
 mod order;
 mod repeat;
+mod rewrite;
 mod rows;
 mod spans;
 mod table;
@@ -226,6 +228,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_config(config)
         .with_runtime_env(environment.build_arc()?)
         .with_default_features()
+        .with_analyzer_rule(Arc::new(minutes::WholeMinutes))
         .with_analyzer_rule(Arc::new(nanos::ExactNanos))
         .with_analyzer_rule(Arc::new(spans::ExactSpans))
         .with_analyzer_rule(Arc::new(members::ExactMembers))

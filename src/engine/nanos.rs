@@ -11,13 +11,14 @@ use datafusion::arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Cast, Expr, LogicalPlan, Operator, binary_expr, cast, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+
+use super::rewrite::each_part;
 
 /// Nanoseconds in a microsecond.
 const NANOS: i64 = 1_000;
@@ -32,14 +33,7 @@ impl AnalyzerRule for ExactNanos {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|node| {
-            let names = NamePreserver::new(&node);
-            node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                Ok(expr.transform_up(|part| Ok(rewrite(part)))?.update_data(|expr| name.restore(expr)))
-            })
-        })
-        .map(|plan| plan.data)
+        each_part(plan, |expr, _| rewrite(expr))
     }
 }
 

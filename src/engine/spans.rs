@@ -7,16 +7,15 @@
 
 use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result, ScalarValue};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     Between, BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, binary_expr, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 
 use super::nanos::evaluate;
+use super::rewrite::each_part;
 
 /// Nanoseconds in a day.
 const DAY: i128 = 86_400_000_000_000;
@@ -31,16 +30,7 @@ impl AnalyzerRule for ExactSpans {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        plan.transform_up_with_subqueries(|node| {
-            let names = NamePreserver::new(&node);
-            let schema = merge_schema(&node.inputs());
-            node.map_expressions(|expr| {
-                let name = names.save(&expr);
-                let rewritten = expr.transform_up(|part| Ok(rewrite(part, &schema)))?;
-                Ok(rewritten.update_data(|expr| name.restore(expr)))
-            })
-        })
-        .map(|plan| plan.data)
+        each_part(plan, rewrite)
     }
 }
 

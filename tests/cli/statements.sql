@@ -867,6 +867,10 @@ SELECT bit_and(level) AS a, bit_or(level) AS b, bit_xor(level) AS c FROM notes W
 -- duckdb: SELECT approx_count_distinct(symbol) AS n FROM bars
 SELECT approx_distinct(symbol) AS n FROM bars;
 
+-- times without seconds
+SELECT count(*) AS n, min(ts) AS first FROM bars WHERE ts >= '2024-01-01 00:30' AND ts < '2024-01-01T00:40'
+AND ts <> TIMESTAMP '2024-01-01 00:31';
+
 -- the value at an end
 SELECT symbol, max_by(close, ts) AS c, min_by(close, ts) AS o, max_by(ts, volume) AS t FROM bars WHERE
 timeframe = '1d' GROUP BY symbol ORDER BY symbol;

@@ -95,7 +95,7 @@ fn many_rows() {
     assert_eq!(barn.query("SELECT count(*) AS n FROM bars"), count);
     for sql in [
         "SELECT symbol, sum(volume) AS v, max(high) AS h FROM bars GROUP BY symbol ORDER BY 1",
-        "SELECT * FROM bars WHERE symbol = 'S000007' AND ts >= '2020-09-13 13:00' AND ts < '2020-09-13 14:00'",
+        "SELECT * FROM bars WHERE symbol = 'S000007' AND ts >= '2020-09-13 13:00:00' AND ts < '2020-09-13 14:00:00'",
         "SELECT symbol, time_bucket('1 hour', ts) AS t, first(open, ts) AS o, last(close, ts) AS c FROM bars GROUP BY 1, 2",
         "SELECT symbol, ts, close FROM bars ORDER BY close DESC, symbol, ts LIMIT 10",
     ] {
