@@ -790,7 +790,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__source__subcmd__new)
-            opts="-o -q -v -h --from --table --output --force --store --quiet --verbose --color --report --timing --label --help"
+            opts="-o -f -q -v -h --from --table --output --force --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

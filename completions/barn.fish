@@ -166,7 +166,7 @@ always\t''
 never\t''"
 complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l report -d 'Write what was done, as JSON, to a file' -r -F
 complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l label -d 'Name the group of runs that this one belongs to, for `barn runs compare`' -r
-complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l force -d 'Replace the file'
+complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -s f -l force -d 'Replace the file'
 complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -s q -l quiet -d 'Say nothing but errors'
 complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -s v -l verbose -d 'Say more'
 complete -c barn -n "__fish_barn_using_subcommand source; and __fish_seen_subcommand_from new" -l timing -d 'Print how long each part took, and what the command used'

@@ -185,6 +185,7 @@ Register-ArgumentCompleter -Native -CommandName 'barn' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to use colors')
             [CompletionResult]::new('--report', '--report', [CompletionResultType]::ParameterName, 'Write what was done, as JSON, to a file')
             [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'Name the group of runs that this one belongs to, for `barn runs compare`')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Replace the file')
             [CompletionResult]::new('--force', '--force', [CompletionResultType]::ParameterName, 'Replace the file')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but errors')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but errors')
