@@ -110,8 +110,8 @@ fn rows_that_a_rollup_still_needs_outlive_retention() {
     let stays = "stay until 'bad' is made of them";
     try_optimize(&sandbox, now, "").fails(1).says(&["warning: retention: 1 problem", stays]);
     config(&sandbox, &format!("{HOURS}{rule}"));
-    sandbox.write("late.csv", "ts,symbol,high,volume\n1704067200,SYM001,1000000,7\n");
-    assert_eq!(sandbox.store("bars late.csv --set timeframe=1m").updated, 1);
+    sandbox.write("old.csv", "ts,symbol,open,high,low,close,volume\n1703980800,SYM001,1,2,1,2,5\n");
+    assert_eq!(sandbox.store("bars old.csv --set timeframe=1m").inserted, 1);
     let direct = rows(&sandbox, DIRECT);
     try_optimize(&sandbox, now, "--only retention").fails(1).says(&["stay until 'bars_1h' is made of them"]);
     assert_same(&rows(&sandbox, DIRECT), &direct);
