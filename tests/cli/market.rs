@@ -111,6 +111,15 @@ pub(crate) enum Shape {
 pub(crate) const KEY_NAME: &str = "MARKET_KEY";
 pub(crate) const KEY: &str = "s3cr3t-Canary+/=";
 
+/// Returns whether bytes hold the key, also in the forms it has in a URL or in base64.
+pub(crate) fn has_key(bytes: &[u8]) -> bool {
+    // The middle of the key is the same in a URL; its base64 depends on where it stands.
+    let base64 = ["czNjcjN0LUNhbmFye", "MzY3IzdC1DYW5hcn", "zM2NyM3QtQ2FuYXJ5"];
+    let mut forms = vec!["s3cr3t-Canary".as_bytes()];
+    forms.extend(base64.iter().map(|form| form.as_bytes()));
+    forms.iter().any(|form| memchr::memmem::find(bytes, form).is_some())
+}
+
 impl Shape {
     pub(crate) const ALL: [Self; 3] = [Self::Rows, Self::Columns, Self::Objects];
 

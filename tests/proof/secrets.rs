@@ -6,18 +6,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::harness::Sandbox;
-use crate::market::{KEY, KEY_NAME, NOW, Shape};
+use crate::market::{KEY, KEY_NAME, NOW, Shape, has_key};
 use crate::server::{Reply, Server, closed_port};
-
-/// Parts of the key: as it is and in a URL, and in base64 wherever it begins.
-const FORMS: [&str; 4] = ["s3cr3t-Canary", "czNjcjN0LUNhbmFye", "MzY3IzdC1DYW5hcn", "zM2NyM3QtQ2FuYXJ5"];
 
 #[track_caller]
 fn assert_none(bytes: &[u8], what: &str) {
-    for form in FORMS {
-        let found = memchr::memmem::find(bytes, form.as_bytes()).is_some();
-        assert!(!found, "the key is in {what}:\n{}", String::from_utf8_lossy(bytes));
-    }
+    assert!(!has_key(bytes), "the key is in {what}:\n{}", String::from_utf8_lossy(bytes));
 }
 
 #[track_caller]

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use barn::model::time::format_timestamp;
 
 use crate::harness::{Output, Sandbox};
-use crate::market::{self, BARS, HEADER, KEY, KEY_NAME, NOW, Shape};
+use crate::market::{self, BARS, HEADER, KEY, KEY_NAME, NOW, Shape, has_key};
 use crate::server::{Reply, Seen, Server};
 
 pub(crate) const HOUR: i64 = 3_600;
@@ -146,15 +146,6 @@ fn search(folder: &Path) {
             assert!(!has_key(&fs::read(&path).unwrap()), "the key is in '{}'", path.display());
         }
     }
-}
-
-/// Returns whether bytes hold the key, also in the forms it has in a URL or in base64.
-fn has_key(bytes: &[u8]) -> bool {
-    // The middle of the key is the same in a URL; its base64 depends on where it stands.
-    let base64 = ["czNjcjN0LUNhbmFye", "MzY3IzdC1DYW5hcn", "zM2NyM3QtQ2FuYXJ5"];
-    let mut forms = vec!["s3cr3t-Canary".as_bytes()];
-    forms.extend(base64.iter().map(|form| form.as_bytes()));
-    forms.iter().any(|form| memchr::memmem::find(bytes, form).is_some())
 }
 
 /// Returns a time as an argument.
