@@ -257,7 +257,8 @@ impl Stage {
                     line.starts_with("error: ") || (code == Some(3) && line.starts_with("warning: "))
                 });
                 done.check(is_said, "no error is printed");
-                // SQLite takes a page that cannot be read for one that is damaged.
+                // SQLite takes a page that cannot be read for a damaged one, and a file that cannot be opened for one
+                // that can only be read.
                 let reasons = [
                     "os error",
                     "disk I/O",
@@ -265,6 +266,7 @@ impl Stage {
                     "no storage space",
                     "unable to open",
                     "malformed",
+                    "readonly",
                 ];
                 let has_reason = reasons.iter().any(|reason| done.stderr().contains(reason));
                 done.check(has_reason, "no reason is printed");
