@@ -264,7 +264,7 @@ impl Stage {
                     "disk I/O",
                     "disk is full",
                     "no storage space",
-                    "unable to open",
+                    "unable to",
                     "malformed",
                     "readonly",
                 ];
