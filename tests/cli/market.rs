@@ -2,6 +2,8 @@
 //! the definitions that read these shapes.
 
 use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
 
 use barn::model::time::format_timestamp;
 
@@ -488,5 +490,21 @@ mod tests {
         assert_eq!(table["window"]["end"].as_str(), Some("inclusive"));
         assert_eq!(table["cache"]["open"].as_str(), Some("1s"));
         assert_eq!(table["source"]["base_url"].as_str(), Some("http://h"));
+    }
+}
+
+/// Checks that the key is in no file of a folder but the ones of a name, in which it is meant to be.
+#[track_caller]
+pub(crate) fn assert_no_file_has_key(folder: &Path, except: Option<&str>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() {
+            assert_no_file_has_key(&path, except);
+        } else if except.is_none_or(|name| path.file_name().is_none_or(|found| found != name)) {
+            assert!(!has_key(&fs::read(&path).unwrap()), "the key is in '{}'", path.display());
+        }
     }
 }

@@ -3,30 +3,14 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use crate::harness::Sandbox;
-use crate::market::{KEY, KEY_NAME, NOW, Shape, has_key};
+use crate::market::{KEY, KEY_NAME, NOW, Shape, assert_no_file_has_key, has_key};
 use crate::server::{Reply, Server, closed_port};
 
 #[track_caller]
 fn assert_none(bytes: &[u8], what: &str) {
     assert!(!has_key(bytes), "the key is in {what}:\n{}", String::from_utf8_lossy(bytes));
-}
-
-#[track_caller]
-fn search(folder: &Path) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_symlink() {
-            continue;
-        }
-        if path.is_dir() {
-            search(&path);
-        } else if path.file_name().is_some_and(|name| name != "secrets.toml") {
-            assert_none(&fs::read(&path).unwrap(), &path.display().to_string());
-        }
-    }
 }
 
 /// A folder with a source; what is run in it has the key, tells all it can of a failure, and must not tell the key.
@@ -56,7 +40,7 @@ impl Stage {
         eprintln!("{:?}: {line}: {code:?}", self.shape);
         assert_none(done.bytes(), line);
         assert_none(done.stderr().as_bytes(), line);
-        search(&self.folder.path("."));
+        assert_no_file_has_key(&self.folder.path("."), Some("secrets.toml"));
     }
 
     fn run(&self, line: &str) {

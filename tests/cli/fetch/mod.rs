@@ -12,8 +12,6 @@ mod secrets;
 mod sources;
 mod steps;
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,7 +19,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use barn::model::time::format_timestamp;
 
 use crate::harness::{Output, Sandbox};
-use crate::market::{self, BARS, HEADER, KEY, KEY_NAME, NOW, Shape, has_key};
+use crate::market::{self, BARS, HEADER, KEY, KEY_NAME, NOW, Shape, assert_no_file_has_key, has_key};
 use crate::server::{Reply, Seen, Server};
 
 pub(crate) const HOUR: i64 = 3_600;
@@ -129,22 +127,7 @@ impl Stage {
         for text in said {
             assert!(!has_key(text.as_bytes()), "the key is in what was printed:\n{text}");
         }
-        search(&self.sandbox.path("."));
-    }
-}
-
-/// Checks that the key is in no file of a folder.
-fn search(folder: &Path) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_symlink() {
-            continue;
-        }
-        if path.is_dir() {
-            search(&path);
-        } else {
-            assert!(!has_key(&fs::read(&path).unwrap()), "the key is in '{}'", path.display());
-        }
+        assert_no_file_has_key(&self.sandbox.path("."), None);
     }
 }
 
