@@ -1,11 +1,13 @@
 //! Opening `cache.db`, and staying out of its way when it cannot be used: after a failure it is left alone for
-//! a while, and one sentence is kept for the user.
+//! a while, and one sentence is kept for the user. One that is damaged is begun anew by the next write.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::fs;
@@ -36,8 +38,20 @@ pub(super) struct Database {
 struct Trouble {
     warning: Option<String>,
     is_told: bool,
+    damage: Damage,
     /// By [`Access`]: what cannot be written, because the disk is full, can still be read.
     paused_until: [Option<Instant>; 2],
+}
+
+/// Whether what is in the file cannot be read.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Damage {
+    #[default]
+    None,
+    /// The next write begins it anew.
+    Found,
+    /// It was begun anew.
+    Mended,
 }
 
 #[derive(Clone, Copy)]
@@ -116,41 +130,79 @@ impl Database {
         if self.is_paused(Access::Write) {
             bail!("cannot use cache '{}': it failed before", self.path.display());
         }
-        let mut write = || {
-            let connection = match writer {
-                Some(connection) => connection,
-                None => writer.insert(open_writer(&self.path, self.patience)?),
-            };
+        self.with(writer, |connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
             transaction.commit()?;
             Ok(result)
+        })
+        .inspect_err(|err| self.note(err, Access::Write))
+        .with_context(|| format!("cannot use cache '{}'", self.path.display()))
+    }
+
+    /// Works with the connection for writing, which is opened where there is none; in a damaged file once more, after
+    /// that was begun anew.
+    fn with<T>(
+        &self,
+        writer: &mut Option<Connection>,
+        mut work: impl FnMut(&mut Connection) -> Result<T>,
+    ) -> Result<T> {
+        let mut open = |writer: &mut Option<Connection>| {
+            let connection = match writer {
+                Some(connection) => connection,
+                None => writer.insert(open_writer(&self.path, self.patience)?),
+            };
+            work(connection)
         };
-        write()
-            .inspect_err(|err| self.note(err, Access::Write))
-            .with_context(|| format!("cannot use cache '{}'", self.path.display()))
+        if self.damage() != Damage::Found {
+            match open(writer) {
+                Err(err) if self.is_damage(&err) => {}
+                done => return done,
+            }
+        }
+        *writer = None;
+        let is_anew = begin_anew(&self.path, self.patience)?;
+        let done = open(writer)?;
+        lock(&self.readers).clear();
+        let warning =
+            is_anew.then(|| format!("cache '{}' was damaged, and is begun anew", self.path.display()));
+        *lock(&self.trouble) = Trouble { warning, damage: Damage::Mended, ..Trouble::default() };
+        Ok(done)
     }
 
     /// Gives free pages back to the file system where there are this many bytes of them, and a quarter of the file.
     pub(super) fn shrink(&self, least: i64) -> Result<()> {
-        let mut writer = self.lock();
-        let connection = match &mut *writer {
-            Some(connection) => connection,
-            None => writer.insert(open_writer(&self.path, self.patience)?),
+        let vacuum = |connection: &mut Connection| {
+            let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+            let (free, pages) = (number("freelist_count")?, number("page_count")?);
+            if free * number("page_size")? < least || free < pages / 4 {
+                return Ok(());
+            }
+            match connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);") {
+                Err(err) if err.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
+                done => Ok(done?),
+            }
         };
-        let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let (free, pages) = (number("freelist_count")?, number("page_count")?);
-        if free * number("page_size")? < least || free < pages / 4 {
-            return Ok(());
-        }
-        match connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE);") {
-            Err(err) if err.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(()),
-            done => done.with_context(|| format!("cannot vacuum cache '{}'", self.path.display())),
-        }
+        self.with(&mut self.lock(), vacuum)
+            .with_context(|| format!("cannot vacuum cache '{}'", self.path.display()))
     }
 
     pub(super) fn exists(&self) -> bool {
         self.path.exists()
+    }
+
+    pub(super) fn damage(&self) -> Damage {
+        lock(&self.trouble).damage
+    }
+
+    /// Returns whether a failure says that what is in our file cannot be read.
+    fn is_damage(&self, error: &anyhow::Error) -> bool {
+        match error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code) {
+            Some(ErrorCode::DatabaseCorrupt) => true,
+            // The first page never came to the disk; any other text is somebody's.
+            Some(ErrorCode::NotADatabase) => starts_with_zeros(&self.path),
+            _ => false,
+        }
     }
 
     fn is_paused(&self, access: Access) -> bool {
@@ -158,7 +210,15 @@ impl Database {
     }
 
     fn note(&self, error: &anyhow::Error, access: Access) {
+        let is_damage = self.is_damage(error);
         let mut trouble = lock(&self.trouble);
+        if is_damage {
+            if trouble.damage == Damage::Mended {
+                // Another thread looked before that; where it is damaged again the next write finds it.
+                return;
+            }
+            trouble.damage = Damage::Found;
+        }
         trouble.paused_until[access as usize] = Some(Instant::now() + PAUSE);
         if trouble.warning.is_none() {
             let why =
@@ -209,6 +269,29 @@ fn open_writer(path: &Path, patience: Duration) -> Result<Connection> {
         Err(err) if err.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => Err(err.into()),
         _ => Ok(connection),
     }
+}
+
+/// Only for a file that is no database: to close it lets go of SQLite's locks in this process.
+fn starts_with_zeros(path: &Path) -> bool {
+    let mut start = [1; 16];
+    fs::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == [0; 16]
+}
+
+/// Empties a damaged file in its place, under SQLite's own locks: others may have it open. Returns whether that was
+/// still to be done.
+fn begin_anew(path: &Path, patience: Duration) -> Result<bool> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    wait_for_others(&mut connection, patience)?;
+    let sound = connection.pragma_query_value(None, "integrity_check", |row| row.get::<_, String>(0));
+    if sound.is_ok_and(|finding| finding == "ok") {
+        // Another process was faster.
+        return Ok(false);
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;
+    connection.execute_batch("VACUUM")?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
+    Ok(true)
 }
 
 /// Opens a connection for reading, `None` where another process is about to make the file.

@@ -327,6 +327,41 @@ fn databases_of_others_are_left_alone() {
 }
 
 #[test]
+fn a_damaged_file_is_begun_anew_beside_others_that_have_it_open() {
+    let folder = folder();
+    let path = folder.path().join("cache.db");
+    let body = (0..1 << 20).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect::<Vec<_>>();
+    open(folder.path()).put("a", answer(&body, i64::MAX));
+    database(folder.path()).execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut sound = Vec::new();
+    std::io::Read::read_to_end(&mut crate::fs::open(&path).unwrap(), &mut sound).unwrap();
+    // What a power cut may leave: pages that never came to the disk.
+    let half = sound[..sound.len() / 2].to_vec();
+    let mut headless = sound.clone();
+    headless[..4_096].fill(0);
+    let mut rootless = sound.clone();
+    rootless[4_096..].fill(0);
+    for damaged in [half, headless, rootless, vec![0; 5_000]] {
+        crate::fs::replace(&path, &damaged, crate::fs::Overwrite::Replace).unwrap();
+        let other = database(folder.path());
+        other.query_row("SELECT count(*) FROM entries", [], |row| row.get::<_, i64>(0)).ok();
+        let cache = open(folder.path());
+        assert_ne!(tier(&cache.get("a", NOON)), "disk");
+        cache.put("b", answer(b"b", i64::MAX));
+        let warning = cache.warning().expect("a warning");
+        assert!(warning.contains("cache.db' was damaged, and is begun anew"), "{warning}");
+        let limits = Limits::open(folder.path());
+        limits.ban("x", NOON + 5);
+        assert_eq!(limits.warning(), None);
+        drop(cache);
+        let next = open(folder.path());
+        assert_eq!((tier(&next.get("a", NOON)), tier(&next.get("b", NOON))), ("missing", "disk"));
+        assert_eq!(next.warning(), None);
+        other.query_row("SELECT until FROM bans", [], |row| row.get::<_, i64>(0)).unwrap();
+    }
+}
+
+#[test]
 fn a_folder_in_the_place_of_the_file_is_no_obstacle() {
     let folder = folder();
     crate::fs::create_folder(&folder.path().join("cache.db")).unwrap();

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
 use super::Cache;
-use super::database::{Database, FILE};
+use super::database::{Damage, Database, FILE};
 use super::pack::Codec;
 use crate::fs;
 
@@ -44,6 +44,8 @@ pub struct Tidied {
     pub results: u64,
     /// Bodies that are packed tighter.
     pub repacked: u64,
+    /// Whether the file is damaged, so that all of it goes.
+    pub is_damaged: bool,
     /// Bytes of the file before and after.
     pub bytes: (u64, u64),
 }
@@ -57,6 +59,7 @@ pub fn tidy(root: &Path, tidy: &Tidy<'_>) -> Result<Tidied> {
     let bytes = file_bytes(root);
     let mut tidied = database.read(|connection| count(connection, tidy).map(Some)).unwrap_or_default();
     tidied.bytes = (bytes, bytes);
+    tidied.is_damaged = database.damage() == Damage::Found;
     if tidy.is_dry_run {
         return Ok(tidied);
     }
@@ -68,6 +71,7 @@ pub fn tidy(root: &Path, tidy: &Tidy<'_>) -> Result<Tidied> {
         tidied.repacked = cache.recompress(tidy.now.saturating_sub(OLD))?;
     }
     database.shrink(VACUUM_BYTES)?;
+    tidied.is_damaged = database.damage() == Damage::Mended;
     tidied.bytes.1 = file_bytes(root);
     Ok(tidied)
 }
@@ -91,7 +95,7 @@ fn count(connection: &Connection, tidy: &Tidy<'_>) -> Result<Tidied> {
             "SELECT count(*) FROM entries WHERE codec = ?1 AND fetched_at < ?2",
             &[&(Codec::Lz4 as i64), &tidy.now.saturating_sub(OLD)],
         )?,
-        bytes: (0, 0),
+        ..Tidied::default()
     })
 }
 

@@ -13,15 +13,28 @@ use crate::ui::figures;
 pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
     let mut report = StepReport::new(Step::Cache);
     let version = Snapshot::open(work.root, 1)?.version().map(<[u8]>::to_vec);
-    let tidied = tidy(
-        work.root,
-        &Tidy {
-            now: now(),
-            pattern: work.args.pattern.as_deref(),
-            version: version.as_deref(),
-            is_dry_run: work.args.dry_run,
-        },
-    )?;
+    let how = Tidy {
+        now: now(),
+        pattern: work.args.pattern.as_deref(),
+        version: version.as_deref(),
+        is_dry_run: work.args.dry_run,
+    };
+    let tidied = match tidy(work.root, &how) {
+        Ok(tidied) => tidied,
+        Err(err) => {
+            // What it holds can be had again: no other step waits for it.
+            report.problems.push(format!("{err:#}"));
+            return Ok(report);
+        }
+    };
+    if tidied.is_damaged {
+        let what = if work.args.dry_run {
+            "is damaged, and would be begun anew"
+        } else {
+            "was damaged, and is begun anew"
+        };
+        report.done.push(format!("'cache.db' {what}"));
+    }
     (report.bytes_before, report.bytes_after) = tidied.bytes;
     let parts: Vec<String> = [
         (tidied.answers, "old answer", "dropped"),

@@ -180,7 +180,11 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
             run_step(&work, *step).with_context(|| format!("cannot finish step '{}'", step.as_str()))?;
         done.seconds = began.elapsed().as_secs_f64();
         done.say(context, work.is_named(*step));
+        let is_last = done.is_last;
         report.steps.push(done);
+        if is_last {
+            break;
+        }
     }
     if !args.dry_run && report.steps.first().is_some_and(StepReport::is_sound) {
         verify::remember(&work)?;

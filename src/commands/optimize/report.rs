@@ -63,6 +63,9 @@ pub(super) struct StepReport {
     pub(super) files_before: u64,
     pub(super) files_after: u64,
     pub(super) seconds: f64,
+    /// Whether no other step may follow.
+    #[serde(skip)]
+    pub(super) is_last: bool,
 }
 
 impl StepReport {
@@ -78,6 +81,7 @@ impl StepReport {
             files_before: 0,
             files_after: 0,
             seconds: 0.0,
+            is_last: false,
         }
     }
 

@@ -31,6 +31,15 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
     }
     let checked = if work.args.how.full { Checked::Full } else { Checked::Quick };
     let findings = Store::open_to_read(work.root)?.check(checked)?;
+    if !findings.is_empty() {
+        // Whatever is read of it may be wrong: nothing is dropped or written anew because of it.
+        report.is_last = true;
+        report.hint = Some(format!(
+            "put '{0}' back from a copy; `sqlite3 '{0}' .recover` prints what can still be read; no other step runs \
+             before that",
+            work.root.join("barn.db").display()
+        ));
+    }
     report.problems.extend(findings.into_iter().map(|finding| format!("'barn.db': {finding}")));
     let files = snapshot.files(None)?;
     let damaged = damaged(work, &snapshot, &files)?;
@@ -48,11 +57,11 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         } else {
             "cannot be fetched again: put it back from a copy"
         };
-        if work.args.how.repair && is_known && !work.args.dry_run {
+        if work.args.how.repair && is_known && !work.args.dry_run && !report.is_last {
             repairs.push((file.clone(), claims));
         } else {
             report.problems.push(format!("'{}': {why}; {what}", file.path));
-            if is_known {
+            if is_known && report.hint.is_none() {
                 report.hint = Some("`barn optimize --only verify --repair` fetches it again".to_owned());
             }
         }

@@ -95,11 +95,14 @@ fn what_has_not_changed_is_not_sent_again() {
 
 #[test]
 fn a_cache_that_cannot_be_written_is_told_and_does_no_harm() {
-    for damage in [b"this is no database".to_vec(), vec![0; 5_000]] {
+    for (damage, warnings) in [
+        (b"this is no database".to_vec(), &["answers", "limits"][..]),
+        (vec![0; 5_000], &["was damaged, and is begun anew"]),
+    ] {
         let stage = Stage::with(Shape::Rows, "[cache]\nclosed = \"forever\"", |_| None);
         stage.sandbox.write("barn/cache.db", damage);
         let done = stage.fetch(&line()).ok();
-        for what in ["answers", "limits"] {
+        for what in warnings {
             let is_told = |line: &&str| line.starts_with("warning:") && line.contains(what);
             done.check(done.stderr().lines().filter(is_told).count() == 1, &format!("one warning of {what}"));
         }

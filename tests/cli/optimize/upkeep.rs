@@ -50,19 +50,46 @@ fn a_reader_that_stays_is_not_waited_for() {
     assert!(fs::metadata(sandbox.path("barn/barn.db")).unwrap().len() < 2_000_000);
 }
 
-#[test]
-fn results_of_earlier_states_are_dropped() {
+/// A store with the result of a query.
+fn with_result() -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("a.csv", minute_bars(40, 2_000));
     sandbox.store("bars a.csv --set timeframe=1m");
     let sum = "SELECT symbol, sum(close) AS s FROM bars GROUP BY symbol";
     sandbox.query(sum);
     sandbox.query(sum);
+    sandbox
+}
+
+#[test]
+fn results_of_earlier_states_are_dropped() {
+    let sandbox = with_result();
     optimize(&sandbox, "--only cache").says(&["cache: nothing to do"]);
     sandbox.barn(["delete", "bars", "--where", "symbol = 'SYM001'", "--yes"]).ok();
     optimize(&sandbox, "--only cache --dry-run").says(&["old result would be dropped"]);
     optimize(&sandbox, "--only cache").says(&["old result dropped"]);
     optimize(&sandbox, "--only cache").says(&["cache: nothing to do"]);
+}
+
+#[test]
+fn a_damaged_cache_is_begun_anew_and_what_is_none_of_ours_hinders_no_other_step() {
+    let sandbox = with_result();
+    optimize(&sandbox, "");
+    let sound = sandbox.read("barn/cache.db");
+    // The first page, and all but the first.
+    for damaged in [0..4_096, 4_096..sound.len()] {
+        let mut bytes = sound.clone();
+        bytes[damaged].fill(0);
+        sandbox.write("barn/cache.db", bytes);
+        optimize(&sandbox, "--only cache --dry-run")
+            .says(&["'cache.db' is damaged, and would be begun anew"]);
+        optimize(&sandbox, "").says(&["cache: 'cache.db' was damaged, and is begun anew"]);
+        optimize(&sandbox, "--only cache").says(&["cache: nothing to do"]);
+    }
+    sandbox.write("barn/cache.db", "the notes of somebody ".repeat(40));
+    let done = try_optimize(&sandbox, "2024-06-01T00:00:00Z", "--only cache --only checkpoint").fails(1);
+    done.says(&["file is not a database", "checkpoint: nothing to do", "1 problem above"]);
+    assert!(sandbox.read("barn/cache.db") == "the notes of somebody ".repeat(40).as_bytes());
 }
 
 #[test]

@@ -61,7 +61,15 @@ fn a_database_that_is_damaged_is_said_to_be() {
     // The page that leads to all rows.
     bytes[start..start + 8].fill(0xFF);
     sandbox.write("barn/barn.db", bytes);
-    verify(&sandbox, "").fails(1).says(&["'barn.db': "]);
+    verify(&sandbox, "").fails(1).says(&["'barn.db': ", "sqlite3 './barn/barn.db' .recover"]);
+    // What is read of it may be wrong, so that nothing else is done because of it.
+    sandbox.write("barn/barn.toml", "[table.bars.retention]\n1m = \"1d\"\n");
+    let before = sandbox.read("barn/barn.db");
+    let done = try_optimize(&sandbox, CLOCK, "--yes --repair --report optimize.json").fails(1);
+    done.says(&["cannot call store './barn' sound"]);
+    let report: serde_json::Value = serde_json::from_slice(&sandbox.read("optimize.json")).unwrap();
+    assert_eq!(report["steps"].as_array().unwrap().len(), 1, "{report}");
+    assert!(sandbox.read("barn/barn.db") == before);
 }
 
 /// A store with hourly bars of two symbols, of which the older file of two is damaged.
