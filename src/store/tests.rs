@@ -397,3 +397,26 @@ fn an_index_on_time_stays_where_a_column_gets_wider() {
     assert_eq!(known.values, wide.values);
     assert!(snapshot.has_time_index("things").unwrap());
 }
+
+#[test]
+fn a_transaction_that_cannot_begin_or_end_leaves_none_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    write(&mut store, "bars", OnConflict::KeepKnown, &[&[("A", 1, Some(1.0), None)]]).unwrap();
+    let other = Connection::open(folder.path().join("barn.db")).unwrap();
+    let sound: String = other.query_row("SELECT definition FROM catalog", [], |row| row.get(0)).unwrap();
+    other.execute("UPDATE catalog SET definition = '{'", []).unwrap();
+    store.begin().unwrap_err();
+    assert!(!store.is_in_transaction());
+    other.execute("UPDATE catalog SET definition = ?1", [sound]).unwrap();
+    other
+        .execute_batch("CREATE TRIGGER no BEFORE UPDATE ON state BEGIN SELECT raise(FAIL, 'no'); END")
+        .unwrap();
+    let failed =
+        write(&mut store, "bars", OnConflict::KeepKnown, &[&[("A", 2, Some(1.0), None)]]).unwrap_err();
+    assert!(format!("{failed:#}").contains("cannot commit"), "{failed:#}");
+    assert!(!store.is_in_transaction());
+    other.execute_batch("DROP TRIGGER no").unwrap();
+    let counts = write(&mut store, "bars", OnConflict::KeepKnown, &[&[("A", 2, Some(1.0), None)]]).unwrap();
+    assert_eq!(counts.inserted, 1);
+}

@@ -33,10 +33,19 @@ impl Store {
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(|err| open::explain(err.into(), &self.root))?;
         self.is_changed = false;
-        if self.read_data_version()? != self.data_version {
-            self.reload()?;
+        let read = match self.read_data_version() {
+            Ok(version) if version == self.data_version => Ok(()),
+            Ok(_) => self.reload(),
+            Err(err) => Err(err),
+        };
+        read.inspect_err(|_| self.abandon())
+    }
+
+    /// Ends a transaction that came to nothing; where that fails too, the first error says why.
+    fn abandon(&self) {
+        if self.is_in_transaction() {
+            self.connection.execute_batch("ROLLBACK").ok();
         }
-        Ok(())
     }
 
     /// Returns whether a transaction is open. A full disk ends one by itself.
@@ -44,7 +53,7 @@ impl Store {
         !self.connection.is_autocommit()
     }
 
-    /// Makes the transaction permanent, and durable against a power cut.
+    /// Makes the transaction permanent, and durable against a power cut; one that fails has rolled back.
     pub fn commit(&mut self) -> Result<()> {
         // A number alone comes again when an earlier copy of the file is put back and written to.
         let sql = if self.is_changed {
@@ -54,6 +63,7 @@ impl Store {
         };
         fs::fault::point("commit.started");
         fs::writing(|| self.connection.execute_batch(sql))
+            .inspect_err(|_| self.abandon())
             .with_context(|| format!("cannot commit to store '{}'", self.root.display()))?;
         fs::fault::point("commit.done");
         Ok(())
