@@ -24,6 +24,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod values;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -232,6 +233,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_analyzer_rule(Arc::new(nanos::ExactNanos))
         .with_analyzer_rule(Arc::new(spans::ExactSpans))
         .with_analyzer_rule(Arc::new(members::ExactMembers))
+        .with_analyzer_rule(Arc::new(whole::ExactWhole))
         .with_physical_optimizer_rules(rules)
         .with_physical_optimizer_rule(Arc::new(order::KeepOrder))
         .build();

@@ -7,6 +7,7 @@ mod moments;
 mod quantile;
 mod sliding;
 mod strftime;
+mod whole;
 mod width;
 
 use datafusion::arrow::array::ArrayRef;

@@ -5,7 +5,8 @@
 //! that leave next, and the rows that came since), so that nothing is ever subtracted, and sums carry their
 //! rounding error along (Knuth's two-sum). Variances and the like are in [`super::moments`].
 //!
-//! Everything else is DataFusion's own function, but for the correlation of groups: there DataFusion (55.2)
+//! Everything else is DataFusion's own function, but for sums of whole numbers ([`super::whole`]) and for the correlation
+//! of groups: there DataFusion (55.2)
 //! adds up squares of the numbers themselves, so that of prices around 40,000 six digits are right and of
 //! larger ones none. One group alone is computed from means, and so are all here.
 
@@ -28,6 +29,7 @@ use datafusion::logical_expr::{
 };
 
 use super::moments::{Measure, Moments, Of};
+use super::whole::{Whole, wide, wide_state};
 
 /// The functions, in the place of DataFusion's.
 pub(super) fn all() -> [AggregateUDF; 9] {
@@ -58,8 +60,19 @@ struct Sliding {
     kind: Kind,
 }
 
+impl Sliding {
+    /// Returns whether this is a sum of whole numbers.
+    fn is_whole(&self, result: &FieldRef) -> bool {
+        self.kind == Kind::Sum && result.data_type().is_integer()
+    }
+}
+
 impl AggregateUDFImpl for Sliding {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if self.is_whole(&args.return_field) && !args.is_distinct {
+            let kind = args.return_field.data_type().clone();
+            return Ok(Box::new(Whole::new(kind, self.inner.create_sliding_accumulator(wide(args))?)));
+        }
         let is_double = args.expr_fields.iter().all(|field| field.data_type() == &DataType::Float64);
         if !is_double || args.is_distinct {
             return self.inner.create_sliding_accumulator(args);
@@ -91,11 +104,15 @@ impl AggregateUDFImpl for Sliding {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        if self.is_whole(&args.return_field) {
+            let kind = args.return_field.data_type().clone();
+            return Ok(Box::new(Whole::new(kind, self.inner.accumulator(wide(args))?)));
+        }
         self.inner.accumulator(args)
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.inner.state_fields(args)
+        self.inner.state_fields(if self.is_whole(&args.return_field) { wide_state(args) } else { args })
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
@@ -103,6 +120,10 @@ impl AggregateUDFImpl for Sliding {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
+        if self.is_whole(&args.return_field) {
+            let kind = args.return_field.data_type().clone();
+            return Ok(Box::new(Whole::new(kind, self.inner.create_groups_accumulator(wide(args))?)));
+        }
         self.inner.create_groups_accumulator(args)
     }
 

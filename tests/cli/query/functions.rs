@@ -112,3 +112,47 @@ fn subqueries_joins_and_windows_work_together() {
                WHERE a.r > 0 AND b.r > (SELECT avg(r) FROM r) ORDER BY a.ts";
     assert_eq!(sandbox.query(sql), "ts\n2024-01-08T00:00:00Z\n");
 }
+
+#[test]
+fn whole_numbers_that_do_not_fit_are_refused_and_do_not_wrap() {
+    let sandbox = Sandbox::with_bars();
+    let most = "9223372036854775807";
+    let refused = |sql: &str| {
+        let done = sandbox.barn(["query", sql]).fails(1);
+        done.says(&["error: cannot run the query"]);
+        let is_said = ["Overflow happened on", "a sum of whole numbers is beyond 64 bits"];
+        done.check(is_said.iter().any(|said| done.stderr().contains(said)), sql);
+    };
+    for sql in
+        ["{} + 1", "-2 - {}", "{} * 2", "CAST({} AS BIGINT) + 1", "CAST(2147483647 AS INT) + CAST(1 AS INT)"]
+    {
+        refused(&format!("SELECT {} AS a", sql.replace("{}", most)));
+    }
+    let numbers =
+        format!("(VALUES ('a', 1, {most}), ('a', 2, 1), ('b', 3, -5), ('a', 4, -7)) AS t (g, n, x)");
+    for sql in [
+        "SELECT x + n AS a FROM",
+        "SELECT n FROM",
+        "SELECT sum(x) FILTER (WHERE n < 3) AS a FROM",
+        "SELECT sum(DISTINCT x) FILTER (WHERE n < 3) AS a FROM",
+        "SELECT g, sum(x) FILTER (WHERE n < 3) AS a FROM",
+        "SELECT sum(x) OVER (ORDER BY n) AS a FROM",
+        "SELECT sum(x) OVER (ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS a FROM",
+    ] {
+        let behind = match () {
+            () if sql.starts_with("SELECT g") => "GROUP BY g",
+            () if sql.starts_with("SELECT n") => "WHERE x * (n + 1) > 3",
+            () => "",
+        };
+        refused(&format!("{sql} {numbers} {behind}"));
+    }
+    // Only the result must fit.
+    let sums =
+        format!("SELECT g, sum(x) AS a, sum(DISTINCT x) AS b, sum(x - n) AS c FROM {numbers} GROUP BY g");
+    let windows = format!("SELECT sum(x) OVER (ORDER BY n DESC) AS a FROM {numbers} ORDER BY n");
+    let most: i128 = most.parse().unwrap();
+    let expected = format!("g,a,b,c\na,{0},{0},{1}\nb,-5,-5,-8\n", most - 6, most - 13);
+    assert_eq!(sandbox.query(&format!("{sums} ORDER BY g")), expected);
+    assert_eq!(sandbox.query(&windows), format!("a\n{}\n-11\n-12\n-7\n", most - 11));
+    assert_eq!(sandbox.query("SELECT CAST(7 AS SMALLINT) * 3 - 1 AS a, NULL + 1 AS b"), "a,b\n20,\n");
+}
