@@ -1,7 +1,7 @@
 //! Each operation on a file of a store fails once, and a process dies before each change it makes.
 
 use crate::disk::{Disk, Fault};
-use crate::scenes::{SCENES, Stage};
+use crate::scenes::{Stage, scenes};
 use crate::{chance, times};
 
 /// Lets the operations of each command go wrong, one a run; the short form takes some of them.
@@ -9,7 +9,7 @@ fn each_operation(fault: Fault) {
     let disk = Disk::new();
     let mut numbers = chance();
     let mut report = Vec::new();
-    for scene in SCENES {
+    for scene in scenes() {
         let stage = Stage::new(scene);
         let last = count(&disk, &stage, fault);
         let runs = times(6, u64::MAX).min(last);

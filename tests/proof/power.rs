@@ -4,13 +4,13 @@
 use std::fs;
 
 use crate::disk::{Disk, Model, Survivors};
-use crate::scenes::{SCENES, Stage};
+use crate::scenes::{Stage, scenes};
 use crate::{chance, times};
 
 #[test]
 fn what_was_acknowledged_outlives_a_power_cut() {
     let mut numbers = chance();
-    for scene in SCENES {
+    for scene in scenes() {
         let stage = Stage::new(scene);
         let disk = Disk::new();
         let folder = stage.folder();

@@ -142,6 +142,12 @@ pub(crate) const SCENES: &[Scene] = &[
     },
 ];
 
+/// Returns the scenes, or the one that `BARN_TEST_SCENE` names.
+pub(crate) fn scenes() -> impl Iterator<Item = &'static Scene> {
+    let wanted = std::env::var("BARN_TEST_SCENE").ok();
+    SCENES.iter().filter(move |scene| wanted.as_deref().is_none_or(|name| name == scene.name))
+}
+
 const ROLLUP: &str =
     "[rollup.bars_1h]\nfrom = \"bars\"\ntimeframe = \"1m\"\nevery = \"1h\"\ncolumns = { n = \"count(*)\" }\n";
 
