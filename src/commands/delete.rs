@@ -10,7 +10,7 @@ use super::tables::{chosen, threads, watch};
 use crate::archive::{Archiver, Dropped, Removal};
 use crate::cli::Context;
 use crate::engine::{Engine, Options};
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Kind, exit_code};
 use crate::model::{SeriesKey, Table, ValueRef};
 use crate::store::{Snapshot, Store};
 use crate::ui::figures;
@@ -118,7 +118,10 @@ pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
 /// Fails where a condition is none that the rows of a table can be asked.
 fn check(snapshot: &Arc<Snapshot>, table: &Table, condition: &str) -> Result<()> {
     let engine = Engine::new(Arc::clone(snapshot), &Options::default())?;
-    engine.scans(&query(table, condition)).map(drop).with_context(|| cannot_use(condition))
+    engine.scans(&query(table, condition)).map(drop).map_err(|err| {
+        // Only where it is the condition's fault, and not the disk's.
+        if exit_code(&err) == Kind::Usage.code() { err.context(cannot_use(condition)) } else { err }
+    })
 }
 
 /// Returns the query for the keys, times and ordinals of the rows that meet a condition.

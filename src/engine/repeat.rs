@@ -13,7 +13,7 @@ use super::guard;
 use crate::store::Snapshot;
 
 /// Changes where the same question gets another answer than before, so that what was kept is not given again.
-const ANSWERS: &str = "2";
+const ANSWERS: &str = "3";
 
 /// The longest SQL text whose result is worth keeping. It also bounds how deep the tree of a text can be that is
 /// walked here on the caller's stack.

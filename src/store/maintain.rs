@@ -34,7 +34,7 @@ const LONG_ROW: u64 = 512;
 const VACUUM_COPIES: u64 = 2;
 
 /// Findings of a check that are listed.
-const FINDINGS: i64 = 20;
+const FINDINGS: usize = 20;
 
 /// How much of the database is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,14 @@ impl Store {
             statement.query_map([], |row| row.get(0))?.collect()
         };
         match read() {
-            Ok(found) => Ok(found.into_iter().filter(|text| text != "ok").collect()),
+            // SQLite puts what it found in several lines behind the name of the database.
+            Ok(found) => Ok(found
+                .iter()
+                .flat_map(|text| text.lines())
+                .filter(|line| *line != "ok" && !line.starts_with("*** "))
+                .take(FINDINGS)
+                .map(str::to_owned)
+                .collect()),
             Err(err) if err.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
                 Ok(vec![err.to_string()])
             }

@@ -595,6 +595,18 @@ SELECT symbol, CAST(cost AS DECIMAL(10, 2)) * shares AS v FROM holdings WHERE sh
 NOT NULL ORDER BY symbol, account;
 
 -- whole numbers
+SELECT 7 * level AS a, level + 1 > 3 AS b, count(*) AS n, sum(level * 2 - 1) AS c FROM notes GROUP BY ROLLUP (7 * level,
+level + 1 > 3) ORDER BY a NULLS LAST, b NULLS LAST, n;
+
+SELECT level - 1 AS a, ts - TIMESTAMP '2024-01-01' > INTERVAL '3 days' AS b, count(*) AS n FROM notes GROUP BY CUBE (level -
+1, ts - TIMESTAMP '2024-01-01' > INTERVAL '3 days') ORDER BY a NULLS LAST, b NULLS LAST, n;
+
+SELECT level * 2 AS a, count(*) AS n FROM notes GROUP BY GROUPING SETS ((level * 2), ()) HAVING sum(level + 1) > 1 ORDER
+BY a NULLS LAST, n;
+
+SELECT sum(level + 1) OVER (PARTITION BY symbol ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS a, level * level
+AS b FROM notes ORDER BY symbol, ts;
+
 SELECT symbol, ts, amount + 0 AS a, amount % 10 AS m, -amount AS n, abs(amount) AS b FROM notes ORDER BY
 symbol, ts;
 

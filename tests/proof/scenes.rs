@@ -273,6 +273,7 @@ impl Stage {
                     "unable to",
                     "malformed",
                     "readonly",
+                    "failed to get page",
                 ];
                 let has_reason = reasons.iter().any(|reason| done.stderr().contains(reason));
                 done.check(has_reason, "no reason is printed");
