@@ -10,10 +10,12 @@ use anyhow::{Context as _, Result, bail};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use crate::fs;
+use crate::fs::{self, Locking};
 
 /// The name of the file in the folder of a store.
 pub(super) const FILE: &str = "cache.db";
+/// Held by the process that begins a damaged file anew.
+const LOCK: &str = ".cache.lock";
 /// "barc" in ASCII.
 const APPLICATION_ID: i64 = 0x6261_7263;
 /// What brings a file from each format to the next; a new file has format 0.
@@ -140,14 +142,14 @@ impl Database {
         .with_context(|| format!("cannot use cache '{}'", self.path.display()))
     }
 
-    /// Works with the connection for writing, which is opened where there is none; in a damaged file once more, after
-    /// that was begun anew.
+    /// Works with the connection for writing, which is opened where there is none. Where the file turns out to be
+    /// damaged it is begun anew, and the work done again.
     fn with<T>(
         &self,
         writer: &mut Option<Connection>,
         mut work: impl FnMut(&mut Connection) -> Result<T>,
     ) -> Result<T> {
-        let mut open = |writer: &mut Option<Connection>| {
+        let mut attempt = |writer: &mut Option<Connection>| {
             let connection = match writer {
                 Some(connection) => connection,
                 None => writer.insert(open_writer(&self.path, self.patience)?),
@@ -155,14 +157,14 @@ impl Database {
             work(connection)
         };
         if self.damage() != Damage::Found {
-            match open(writer) {
+            match attempt(writer) {
                 Err(err) if self.is_damage(&err) => {}
                 done => return done,
             }
         }
         *writer = None;
         let is_anew = begin_anew(&self.path, self.patience)?;
-        let done = open(writer)?;
+        let done = attempt(writer)?;
         lock(&self.readers).clear();
         let warning =
             is_anew.then(|| format!("cache '{}' was damaged, and is begun anew", self.path.display()));
@@ -197,12 +199,14 @@ impl Database {
 
     /// Returns whether a failure says that what is in our file cannot be read.
     fn is_damage(&self, error: &anyhow::Error) -> bool {
-        match error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code) {
-            Some(ErrorCode::DatabaseCorrupt) => true,
-            // The first page never came to the disk; any other text is somebody's.
-            Some(ErrorCode::NotADatabase) => starts_with_zeros(&self.path),
-            _ => false,
-        }
+        let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+        matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) && is_ours(&self.path)
+    }
+
+    /// Returns whether a failure says that another process is at work on the file.
+    pub(super) fn is_busy(error: &anyhow::Error) -> bool {
+        let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+        code == Some(ErrorCode::DatabaseBusy)
     }
 
     fn is_paused(&self, access: Access) -> bool {
@@ -214,18 +218,18 @@ impl Database {
         let mut trouble = lock(&self.trouble);
         if is_damage {
             if trouble.damage == Damage::Mended {
-                // Another thread looked before that; where it is damaged again the next write finds it.
+                // Of before, from another thread. What was damaged since the next write finds.
                 return;
             }
             trouble.damage = Damage::Found;
         }
         trouble.paused_until[access as usize] = Some(Instant::now() + PAUSE);
         if trouble.warning.is_none() {
-            let why =
-                match error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
-                    Some(ErrorCode::DatabaseBusy) => "another process has locked it".to_owned(),
-                    _ => format!("{error:#}"),
-                };
+            let why = if Self::is_busy(error) {
+                "another process has locked it".to_owned()
+            } else {
+                format!("{error:#}")
+            };
             let path = self.path.display();
             trouble.warning = Some(format!("cannot use cache '{path}': {why}; {}", self.consequence));
         }
@@ -271,16 +275,31 @@ fn open_writer(path: &Path, patience: Duration) -> Result<Connection> {
     }
 }
 
-/// Only for a file that is no database: to close it lets go of SQLite's locks in this process.
-fn starts_with_zeros(path: &Path) -> bool {
-    let mut start = [1; 16];
-    fs::open(path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok()) && start == [0; 16]
+/// Returns whether the first page of a damaged file is that of a cache, or never came to the disk.
+///
+/// Only for a file that SQLite cannot use: to close any handle of a file drops the locks that SQLite holds on it in this
+/// process. The bytes are those of <https://sqlite.org/fileformat2.html#the_database_header>.
+fn is_ours(path: &Path) -> bool {
+    let mut header = [1; 72];
+    let is_read = fs::open(path).is_ok_and(|mut file| file.read_exact(&mut header).is_ok());
+    let is_cache =
+        header.starts_with(b"SQLite format 3\0") && header[68..] == APPLICATION_ID.to_be_bytes()[4..];
+    is_read && (is_cache || header == [0; 72])
 }
 
 /// Empties a damaged file in its place, under SQLite's own locks: others may have it open. Returns whether that was
 /// still to be done.
 fn begin_anew(path: &Path, patience: Duration) -> Result<bool> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // From the look to the end, so that nobody empties what another has begun.
+    let started = Instant::now();
+    let _lock = loop {
+        match fs::lock(&path.with_file_name(LOCK), Locking::Try)? {
+            Some(lock) => break lock,
+            None if started.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+            None => bail!("another process begins it anew"),
+        }
+    };
     let mut connection = Connection::open_with_flags(path, flags)?;
     wait_for_others(&mut connection, patience)?;
     let sound = connection.pragma_query_value(None, "integrity_check", |row| row.get::<_, String>(0));

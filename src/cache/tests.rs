@@ -362,6 +362,23 @@ fn a_damaged_file_is_begun_anew_beside_others_that_have_it_open() {
 }
 
 #[test]
+fn a_damaged_file_of_another_program_is_left_alone() {
+    let folder = folder();
+    let path = folder.path().join("cache.db");
+    database(folder.path())
+        .execute_batch(
+            "PRAGMA application_id = 7; CREATE TABLE notes (a); INSERT INTO notes VALUES (zeroblob(9999))",
+        )
+        .unwrap();
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut crate::fs::open(&path).unwrap(), &mut bytes).unwrap();
+    bytes.truncate(bytes.len() / 2);
+    crate::fs::replace(&path, &bytes, crate::fs::Overwrite::Replace).unwrap();
+    works_in_memory_only(folder.path(), "malformed");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), bytes.len() as u64);
+}
+
+#[test]
 fn a_folder_in_the_place_of_the_file_is_no_obstacle() {
     let folder = folder();
     crate::fs::create_folder(&folder.path().join("cache.db")).unwrap();

@@ -46,6 +46,8 @@ pub struct Tidied {
     pub repacked: u64,
     /// Whether the file is damaged, so that all of it goes.
     pub is_damaged: bool,
+    /// Whether another process was at work on it for so long that the next time has to do.
+    pub is_busy: bool,
     /// Bytes of the file before and after.
     pub bytes: (u64, u64),
 }
@@ -63,6 +65,16 @@ pub fn tidy(root: &Path, tidy: &Tidy<'_>) -> Result<Tidied> {
     if tidy.is_dry_run {
         return Ok(tidied);
     }
+    match work(root, &database, tidy, &mut tidied) {
+        Err(err) if Database::is_busy(&err) => tidied.is_busy = true,
+        done => done?,
+    }
+    tidied.is_damaged = database.damage() == Damage::Mended;
+    tidied.bytes.1 = file_bytes(root);
+    Ok(tidied)
+}
+
+fn work(root: &Path, database: &Database, tidy: &Tidy<'_>, tidied: &mut Tidied) -> Result<()> {
     if tidied.answers + tidied.results > 0 {
         database.write(|transaction| remove(transaction, tidy))?;
     }
@@ -70,10 +82,7 @@ pub fn tidy(root: &Path, tidy: &Tidy<'_>) -> Result<Tidied> {
         let cache = Cache::open(root, 0, u64::MAX);
         tidied.repacked = cache.recompress(tidy.now.saturating_sub(OLD))?;
     }
-    database.shrink(VACUUM_BYTES)?;
-    tidied.is_damaged = database.damage() == Damage::Mended;
-    tidied.bytes.1 = file_bytes(root);
-    Ok(tidied)
+    database.shrink(VACUUM_BYTES)
 }
 
 /// The conditions of what goes.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 
 use super::tables::{chosen, threads, watch};
 use crate::archive::{Archiver, Dropped, Removal};
@@ -118,10 +118,7 @@ pub fn run(context: &Context, args: &DeleteArgs) -> Result<Option<Kind>> {
 /// Fails where a condition is none that the rows of a table can be asked.
 fn check(snapshot: &Arc<Snapshot>, table: &Table, condition: &str) -> Result<()> {
     let engine = Engine::new(Arc::clone(snapshot), &Options::default())?;
-    engine.scans(&query(table, condition)).map(drop).map_err(|err| {
-        // Only where it is the condition's fault, and not the disk's.
-        if exit_code(&err) == Kind::Usage.code() { err.context(cannot_use(condition)) } else { err }
-    })
+    engine.scans(&query(table, condition)).map(drop).map_err(|err| blame(err, condition))
 }
 
 /// Returns the query for the keys, times and ordinals of the rows that meet a condition.
@@ -133,8 +130,12 @@ fn query(table: &Table, condition: &str) -> String {
     format!("SELECT {} FROM \"{}\" WHERE (\n{condition}\n)", columns.join(", "), table.name)
 }
 
-fn cannot_use(condition: &str) -> Failure {
-    Failure::usage(format!("cannot use '{condition}' as a condition"))
+/// Says that the condition is to blame, where it is and not the disk.
+fn blame(error: Error, condition: &str) -> Error {
+    if exit_code(&error) == Kind::Usage.code() {
+        return error.context(Failure::usage(format!("cannot use '{condition}' as a condition")));
+    }
+    error
 }
 
 /// Returns the times and ordinals of the rows that meet a condition, by series.
@@ -148,7 +149,7 @@ fn find(
     let engine = Engine::new(Arc::clone(snapshot), &Options::default())?;
     let mut keys: HashMap<i64, BTreeSet<(i64, i64)>> = HashMap::new();
     let width = table.key.len();
-    let mut answer = engine.query(&query(table, condition)).with_context(|| cannot_use(condition))?;
+    let mut answer = engine.query(&query(table, condition)).map_err(|err| blame(err, condition))?;
     while let Some(values) = answer.next_values()? {
         for row in 0..values.len() {
             let key = (0..width).map(|column| values.get(column, row).to_value()).collect();

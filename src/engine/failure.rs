@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, anyhow};
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::{Column, DataFusionError, SchemaError};
 use datafusion::parquet::errors::ParquetError;
 
@@ -112,7 +113,15 @@ fn explain(error: &DataFusionError, stage: Stage) -> Error {
 /// Returns the words of an error without DataFusion's own headings.
 fn plain(error: &DataFusionError) -> String {
     match error {
-        DataFusionError::ArrowError(error, _) => error.to_string(),
+        DataFusionError::ArrowError(error, _) => match error.as_ref() {
+            ArrowError::ArithmeticOverflow(text) => {
+                let what = text.trim_start_matches("Overflow happened on: ");
+                format!(
+                    "{what} does not fit its type; CAST(x AS BIGINT), DECIMAL(38, 0) and DOUBLE are wider"
+                )
+            }
+            error => error.to_string(),
+        },
         DataFusionError::Execution(text)
         | DataFusionError::Configuration(text)
         | DataFusionError::ResourcesExhausted(text)

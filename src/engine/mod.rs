@@ -36,6 +36,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::Analyzer;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -223,12 +224,15 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         let execution = &mut config.options_mut().execution;
         execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(merging);
     }
+    let mut analysis = Analyzer::new().rules;
+    analysis.insert(0, Arc::new(whole::SignedDifferences));
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(grouping::ForgetOrder));
     let state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(environment.build_arc()?)
         .with_default_features()
+        .with_analyzer_rules(analysis)
         .with_analyzer_rule(Arc::new(minutes::WholeMinutes))
         .with_analyzer_rule(Arc::new(nanos::ExactNanos))
         .with_analyzer_rule(Arc::new(spans::ExactSpans))

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use datafusion::arrow::compute::kernels::numeric::{add, mul, sub};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, Result, internal_err};
+use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable as _, LogicalPlan, Operator, ReturnFieldArgs,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
@@ -38,14 +38,71 @@ fn rewrite(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match expr {
         // The right one first: in a long chain that is the short one.
         Expr::BinaryExpr(BinaryExpr { left, op, right })
-            if is_checked(op) && is_whole(&right, schema) && is_whole(&left, schema) =>
+            if is_checked(op)
+                && is_whole(&right, schema)
+                && is_whole(&left, schema)
+                && cases(&left).max(cases(&right)) <= MOST_CASES =>
         {
-            let function = ScalarUDF::new_from_impl(Checked::new(op));
-            let args = vec![*left, *right];
-            Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(Arc::new(function), args)))
+            checked(op, *left, *right)
         }
+        Expr::Negative(inner) if !matches!(*inner, Expr::Literal(..)) => match zero(&inner, schema) {
+            Some(zero) => checked(Operator::Minus, lit(zero), *inner),
+            None => Transformed::no(Expr::Negative(inner)),
+        },
         expr => Transformed::no(expr),
     }
+}
+
+/// Returns the zero of a whole number that has a sign.
+fn zero(expr: &Expr, schema: &DFSchema) -> Option<ScalarValue> {
+    let kind = expr.get_type(schema).ok()?;
+    if kind.is_signed_integer() { ScalarValue::new_zero(&kind).ok() } else { None }
+}
+
+fn checked(op: Operator, left: Expr, right: Expr) -> Transformed<Expr> {
+    let function = Arc::new(ScalarUDF::new_from_impl(Checked::new(op)));
+    Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![left, right])))
+}
+
+/// How many CASE may lie in one another below an operator that is checked: DataFusion asks each for its type twice, and
+/// so doubles its time with each of them that lies in a function.
+const MOST_CASES: usize = 8;
+
+/// Returns how many CASE lie in one another.
+fn cases(expr: &Expr) -> usize {
+    let mut most = 0;
+    let below = expr.apply_children(|child| {
+        most = most.max(cases(child));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    debug_assert!(below.is_ok(), "nothing fails there");
+    most + usize::from(matches!(expr, Expr::Case(_)))
+}
+
+/// Lets the difference of two numbers without a sign have one, as in `row_number() - row_number()`; before types are
+/// made to fit.
+#[derive(Debug)]
+pub(super) struct SignedDifferences;
+
+impl AnalyzerRule for SignedDifferences {
+    fn name(&self) -> &'static str {
+        "signed_differences"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        each_part(plan, |expr, schema| match expr {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right })
+                if is_unsigned(&left, schema) && is_unsigned(&right, schema) =>
+            {
+                Transformed::yes(cast(*left, DataType::Int64) - cast(*right, DataType::Int64))
+            }
+            expr => Transformed::no(expr),
+        })
+    }
+}
+
+fn is_unsigned(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.get_type(schema).is_ok_and(|kind| kind.is_unsigned_integer())
 }
 
 fn is_checked(op: Operator) -> bool {

@@ -409,14 +409,19 @@ fn a_transaction_that_cannot_begin_or_end_leaves_none_open() {
     store.begin().unwrap_err();
     assert!(!store.is_in_transaction());
     other.execute("UPDATE catalog SET definition = ?1", [sound]).unwrap();
-    other
-        .execute_batch("CREATE TRIGGER no BEFORE UPDATE ON state BEGIN SELECT raise(FAIL, 'no'); END")
-        .unwrap();
-    let failed =
-        write(&mut store, "bars", OnConflict::KeepKnown, &[&[("A", 2, Some(1.0), None)]]).unwrap_err();
+    let no = "CREATE TEMP TRIGGER no BEFORE UPDATE ON state BEGIN SELECT raise(FAIL, 'no'); END";
+    store.connection.execute_batch(no).unwrap();
+    let row = ("NEW", 2, Some(1.0), None);
+    let failed = write(&mut store, "bars", OnConflict::KeepKnown, &[&[row]]).unwrap_err();
     assert!(format!("{failed:#}").contains("cannot commit"), "{failed:#}");
     assert!(!store.is_in_transaction());
-    other.execute_batch("DROP TRIGGER no").unwrap();
-    let counts = write(&mut store, "bars", OnConflict::KeepKnown, &[&[("A", 2, Some(1.0), None)]]).unwrap();
-    assert_eq!(counts.inserted, 1);
+    store.connection.execute_batch("DROP TRIGGER no").unwrap();
+    // The number that the series got is gone with the transaction.
+    let counts =
+        write(&mut store, "bars", OnConflict::KeepKnown, &[&[("B", 1, Some(1.0), None), row]]).unwrap();
+    assert_eq!(counts.inserted, 2);
+    let sql =
+        "SELECT count(*) FROM bars_rows AS r JOIN bars_series AS s ON s.id = r.series WHERE s.symbol = 'NEW'";
+    let rows: i64 = other.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 1);
 }

@@ -33,19 +33,19 @@ impl Store {
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(|err| open::explain(err.into(), &self.root))?;
         self.is_changed = false;
-        let read = match self.read_data_version() {
-            Ok(version) if version == self.data_version => Ok(()),
-            Ok(_) => self.reload(),
-            Err(err) => Err(err),
-        };
-        read.inspect_err(|_| self.abandon())
+        let known = self.data_version;
+        self.read_data_version()
+            .and_then(|version| if version == known { Ok(()) } else { self.reload() })
+            .inspect_err(|_| self.abandon())
     }
 
     /// Ends a transaction that came to nothing; where that fails too, the first error says why.
-    fn abandon(&self) {
+    fn abandon(&mut self) {
         if self.is_in_transaction() {
             self.connection.execute_batch("ROLLBACK").ok();
         }
+        // No version of SQLite's: what it added to the catalogue is gone with it, so the next one reads all again.
+        self.data_version = -1;
     }
 
     /// Returns whether a transaction is open. A full disk ends one by itself.
@@ -53,7 +53,7 @@ impl Store {
         !self.connection.is_autocommit()
     }
 
-    /// Makes the transaction permanent, and durable against a power cut; one that fails has rolled back.
+    /// Makes the transaction permanent, and durable against a power cut. A commit that fails has rolled back.
     pub fn commit(&mut self) -> Result<()> {
         // A number alone comes again when an earlier copy of the file is put back and written to.
         let sql = if self.is_changed {

@@ -604,6 +604,21 @@ SELECT level - 1 AS a, ts - TIMESTAMP '2024-01-01' > INTERVAL '3 days' AS b, cou
 SELECT level * 2 AS a, count(*) AS n FROM notes GROUP BY GROUPING SETS ((level * 2), ()) HAVING sum(level + 1) > 1 ORDER
 BY a NULLS LAST, n;
 
+SELECT level * 2 AS a, grouping(level * 2) AS g, count(*) AS n FROM notes GROUP BY ROLLUP (level * 2) ORDER BY a NULLS
+LAST, g, n;
+
+SELECT symbol, min(ts) AS a, count(*) AS n FROM (SELECT symbol, ts, row_number() OVER (PARTITION BY symbol ORDER BY ts)
+- row_number() OVER (ORDER BY ts, symbol) AS island FROM bars) AS q GROUP BY symbol, island ORDER BY symbol, a;
+
+SELECT symbol, ts, r - lag(r) OVER (ORDER BY ts, symbol) AS d FROM (SELECT symbol, ts, rank() OVER (ORDER BY close) AS r
+FROM bars) AS q ORDER BY ts, symbol;
+
+SELECT symbol, ts, r - 5 AS a, 5 - r AS b FROM (SELECT symbol, ts, dense_rank() OVER (ORDER BY close) AS r FROM bars) AS
+q WHERE r - 3 < 4 ORDER BY ts, symbol;
+
+SELECT symbol, ts, sum(DISTINCT level) OVER (PARTITION BY symbol ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)
+AS a FROM notes ORDER BY symbol, ts;
+
 SELECT sum(level + 1) OVER (PARTITION BY symbol ORDER BY ts ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS a, level * level
 AS b FROM notes ORDER BY symbol, ts;
 
@@ -1175,6 +1190,9 @@ SELECT 1 / 0 AS a;
 
 -- differs: a sum of whole numbers that needs more than 64 bits is an error in barn; DuckDB has 128
 SELECT sum(amount) AS a FROM notes WHERE amount > 0;
+
+-- differs: barn has no minus before a rank or a row_number, which DataFusion counts without a sign
+SELECT -row_number() OVER (ORDER BY ts) AS a FROM notes;
 
 -- text
 -- differs: a negative start lies before the text in barn, as in PostgreSQL; counts from its end in DuckDB

@@ -27,6 +27,10 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
             return Ok(report);
         }
     };
+    if tidied.is_busy {
+        work.context.ui.note("cache: another process is at work on it; the next run tries again");
+        return Ok(report);
+    }
     if tidied.is_damaged {
         let what = if work.args.dry_run {
             "is damaged, and would be begun anew"

@@ -165,7 +165,7 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
         context.metrics.begin("optimize");
         context.metrics.subject(&args.table.join(" "));
     }
-    let mut report = Report::new(root, args.dry_run)?;
+    let mut report = Report::new(root, args.dry_run);
     let before = if args.how.full { replay::recent(&work) } else { Vec::new() };
     for step in Step::value_variants() {
         let is_wanted = if args.only.is_empty() { !args.skip.contains(step) } else { work.is_named(*step) };

@@ -122,9 +122,9 @@ impl StepReport {
 }
 
 impl Report {
-    pub(super) fn new(root: &Path, dry_run: bool) -> Result<Self> {
-        let (bytes, files) = size(root)?;
-        Ok(Self {
+    pub(super) fn new(root: &Path, dry_run: bool) -> Self {
+        let (bytes, files) = size(root);
+        Self {
             command: "optimize",
             dry_run,
             bytes_before: bytes,
@@ -135,13 +135,13 @@ impl Report {
             queries: None,
             steps: Vec::new(),
             root: root.to_owned(),
-        })
+        }
     }
 
     /// Says and reports the whole.
     pub(super) fn finish(mut self, context: &Context, elapsed: Duration) -> Result<Option<Kind>> {
         self.seconds = elapsed.as_secs_f64();
-        (self.bytes_after, self.files_after) = size(&self.root)?;
+        (self.bytes_after, self.files_after) = size(&self.root);
         let is_changed = self.steps.iter().any(|step| !step.done.is_empty());
         let took = figures::duration(elapsed);
         let problems: usize = self.steps.iter().map(|step| step.problems.len()).sum();
@@ -184,12 +184,13 @@ impl Report {
 }
 
 /// Returns the bytes of a store without the files that others took the place of, and the number of archived files.
-fn size(root: &Path) -> Result<(u64, u64)> {
-    let files = Snapshot::open(root, 1)?.files(None)?;
+fn size(root: &Path) -> (u64, u64) {
+    // Where the manifest cannot be read the steps say so.
+    let files = Snapshot::open(root, 1).and_then(|snapshot| snapshot.files(None)).unwrap_or_default();
     // What is not there takes nothing.
     let size = |name: &str| std::fs::metadata(root.join(name)).map_or(0, |about| about.len());
     let databases: u64 =
         ["barn.db", "barn.db-wal", "cache.db", "cache.db-wal", "runs.db"].map(size).iter().sum();
     let archived: u64 = files.iter().map(|file| file.bytes).sum();
-    Ok((databases + archived, files.len() as u64))
+    (databases + archived, files.len() as u64)
 }

@@ -32,15 +32,8 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
     let checked = if work.args.how.full { Checked::Full } else { Checked::Quick };
     let findings = Store::open_to_read(work.root)?.check(checked)?;
     if !findings.is_empty() {
-        // Whatever is read of it may be wrong: nothing is dropped or written anew because of it.
-        report.is_last = true;
-        report.hint = Some(format!(
-            "put '{0}' back from a copy; `sqlite3 '{0}' .recover` prints what can still be read; no other step runs \
-             before that",
-            work.root.join("barn.db").display()
-        ));
+        return Ok(damaged_database(work, report, findings));
     }
-    report.problems.extend(findings.into_iter().map(|finding| format!("'barn.db': {finding}")));
     let files = snapshot.files(None)?;
     let damaged = damaged(work, &snapshot, &files)?;
     let sound: Vec<&Table> = work
@@ -57,11 +50,11 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         } else {
             "cannot be fetched again: put it back from a copy"
         };
-        if work.args.how.repair && is_known && !work.args.dry_run && !report.is_last {
+        if work.args.how.repair && is_known && !work.args.dry_run {
             repairs.push((file.clone(), claims));
         } else {
             report.problems.push(format!("'{}': {why}; {what}", file.path));
-            if is_known && report.hint.is_none() {
+            if is_known {
                 report.hint = Some("`barn optimize --only verify --repair` fetches it again".to_owned());
             }
         }
@@ -80,6 +73,20 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         report.details.push(format!("checked the database and {how} of {count}, {}", figures::bytes(bytes)));
     }
     Ok(report)
+}
+
+/// Reports what is wrong with the database. Whatever is read of it may be wrong too, so that nothing is dropped or
+/// written anew because of it.
+fn damaged_database(work: &Work<'_>, mut report: StepReport, findings: Vec<String>) -> StepReport {
+    report.problems.extend(findings.into_iter().map(|finding| format!("'barn.db': {finding}")));
+    report.problems.push("no other step follows before the database is sound".to_owned());
+    report.hint = Some(format!(
+        "put '{0}' back from a copy, and remove '{0}-wal' and '{0}-shm', which belong to this one; \
+         `sqlite3 '{0}' .recover` prints what can still be read",
+        work.root.join("barn.db").display()
+    ));
+    report.is_last = true;
+    report
 }
 
 /// Remembers that the store was found sound, as the steps behind have left it: they prove what they write themselves.

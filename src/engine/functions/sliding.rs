@@ -5,10 +5,9 @@
 //! that leave next, and the rows that came since), so that nothing is ever subtracted, and sums carry their
 //! rounding error along (Knuth's two-sum). Variances and the like are in [`super::moments`].
 //!
-//! Everything else is DataFusion's own function, but for sums of whole numbers ([`super::whole`]) and for the correlation
-//! of groups: there DataFusion (55.2)
-//! adds up squares of the numbers themselves, so that of prices around 40,000 six digits are right and of
-//! larger ones none. One group alone is computed from means, and so are all here.
+//! Everything else is DataFusion's own function, but for sums of whole numbers ([`super::whole`]) and for the
+//! correlation of groups: there DataFusion (55.2) adds up squares of the numbers themselves, so that of prices around
+//! 40,000 six digits are right and of larger ones none. One group alone is computed from means, and so are all here.
 
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ use datafusion::logical_expr::{
 };
 
 use super::moments::{Measure, Moments, Of};
-use super::whole::{Whole, wide, wide_state};
+use super::whole::{Distinct, Groups, Total, widen_args, widen_state};
 
 /// The functions, in the place of DataFusion's.
 pub(super) fn all() -> [AggregateUDF; 9] {
@@ -69,9 +68,8 @@ impl Sliding {
 
 impl AggregateUDFImpl for Sliding {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if self.is_whole(&args.return_field) && !args.is_distinct {
-            let kind = args.return_field.data_type().clone();
-            return Ok(Box::new(Whole::new(kind, self.inner.create_sliding_accumulator(wide(args))?)));
+        if self.is_whole(&args.return_field) {
+            return Ok(Box::new(Total::new(args.return_field.data_type().clone(), args.is_distinct)));
         }
         let is_double = args.expr_fields.iter().all(|field| field.data_type() == &DataType::Float64);
         if !is_double || args.is_distinct {
@@ -106,13 +104,16 @@ impl AggregateUDFImpl for Sliding {
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         if self.is_whole(&args.return_field) {
             let kind = args.return_field.data_type().clone();
-            return Ok(Box::new(Whole::new(kind, self.inner.accumulator(wide(args))?)));
+            if args.is_distinct {
+                return Ok(Box::new(Distinct { kind, sum: self.inner.accumulator(widen_args(args))? }));
+            }
+            return Ok(Box::new(Total::new(kind, false)));
         }
         self.inner.accumulator(args)
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.inner.state_fields(if self.is_whole(&args.return_field) { wide_state(args) } else { args })
+        self.inner.state_fields(if self.is_whole(&args.return_field) { widen_state(args) } else { args })
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
@@ -122,7 +123,8 @@ impl AggregateUDFImpl for Sliding {
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
         if self.is_whole(&args.return_field) {
             let kind = args.return_field.data_type().clone();
-            return Ok(Box::new(Whole::new(kind, self.inner.create_groups_accumulator(wide(args))?)));
+            let sums = self.inner.create_groups_accumulator(widen_args(args))?;
+            return Ok(Box::new(Groups { kind, sums }));
         }
         self.inner.create_groups_accumulator(args)
     }

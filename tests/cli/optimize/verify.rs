@@ -50,26 +50,34 @@ fn a_changed_byte_is_found_by_the_full_check_and_a_missing_file_by_each() {
     verify(&sandbox, "").fails(1).says(&["No such file", "1 problem"]);
 }
 
-#[test]
-fn a_database_that_is_damaged_is_said_to_be() {
-    let sandbox = archived();
-    optimize(&sandbox, "--only checkpoint");
-    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'bars_rows'";
-    let page: i64 = sandbox.sqlite().query_row(root, [], |row| row.get(0)).unwrap();
+/// Damages the page that leads to all rows of a table of the database.
+fn damage(sandbox: &Sandbox, table: &str) {
+    optimize(sandbox, "--only checkpoint");
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let page: i64 = sandbox.sqlite().query_row(root, [table], |row| row.get(0)).unwrap();
     let start = (usize::try_from(page).unwrap() - 1) * 4_096;
     let mut bytes = sandbox.read("barn/barn.db");
-    // The page that leads to all rows.
     bytes[start..start + 8].fill(0xFF);
     sandbox.write("barn/barn.db", bytes);
-    verify(&sandbox, "").fails(1).says(&["'barn.db': ", "sqlite3 './barn/barn.db' .recover"]);
-    // What is read of it may be wrong, so that nothing else is done because of it.
-    sandbox.write("barn/barn.toml", "[table.bars.retention]\n1m = \"1d\"\n");
-    let before = sandbox.read("barn/barn.db");
-    let done = try_optimize(&sandbox, CLOCK, "--yes --repair --report optimize.json").fails(1);
-    done.says(&["cannot call store './barn' sound"]);
-    let report: serde_json::Value = serde_json::from_slice(&sandbox.read("optimize.json")).unwrap();
-    assert_eq!(report["steps"].as_array().unwrap().len(), 1, "{report}");
-    assert!(sandbox.read("barn/barn.db") == before);
+}
+
+#[test]
+fn nothing_is_done_because_of_a_database_that_is_damaged() {
+    for table in ["bars_rows", "manifest"] {
+        let sandbox = archived();
+        sandbox.write("barn/barn.toml", "[table.bars.retention]\n1m = \"1d\"\n");
+        damage(&sandbox, table);
+        verify(&sandbox, "").fails(1).says(&["'barn.db': ", "sqlite3 './barn/barn.db' .recover"]);
+        let before = sandbox.read("barn/barn.db");
+        let done = try_optimize(&sandbox, CLOCK, "--yes --repair --report optimize.json").fails(1);
+        done.says(&["cannot call store './barn' sound", "no other step follows"]);
+        let report: serde_json::Value = serde_json::from_slice(&sandbox.read("optimize.json")).unwrap();
+        assert_eq!(report["steps"].as_array().unwrap().len(), 1, "{report}");
+        assert!(sandbox.read("barn/barn.db") == before);
+        // It is not the fault of the condition.
+        let words = ["delete", "bars", "--where", "close > 3", "--dry-run"];
+        sandbox.barn(words).fails(1).says(&["malformed"]);
+    }
 }
 
 /// A store with hourly bars of two symbols, of which the older file of two is damaged.
