@@ -217,7 +217,7 @@ impl Database {
         let is_damage = self.is_damage(error);
         let mut trouble = lock(&self.trouble);
         if is_damage {
-            if trouble.damage == Damage::Mended {
+            if trouble.damage == Damage::Mended && matches!(access, Access::Read) {
                 // Of before, from another thread. What was damaged since the next write finds.
                 return;
             }
