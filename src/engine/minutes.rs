@@ -2,29 +2,16 @@
 //! arrow (59) refuses them.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{Cast, Expr, LogicalPlan, TryCast};
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::{Cast, Expr, TryCast};
 
-use super::rewrite::each_part;
+use super::rewrite::Rule;
 
 /// Gives texts that are cast to times their seconds.
-#[derive(Debug)]
-pub(super) struct WholeMinutes;
+pub(super) const WHOLE_MINUTES: Rule = Rule { name: "whole_minutes", rewrite };
 
-impl AnalyzerRule for WholeMinutes {
-    fn name(&self) -> &'static str {
-        "whole_minutes"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        each_part(plan, |expr, _| rewrite(expr))
-    }
-}
-
-fn rewrite(mut expr: Expr) -> Transformed<Expr> {
+fn rewrite(mut expr: Expr, _schema: &DFSchema) -> Transformed<Expr> {
     let (Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field })) = &mut expr
     else {
         return Transformed::no(expr);

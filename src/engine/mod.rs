@@ -225,7 +225,7 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(merging);
     }
     let mut analysis = Analyzer::new().rules;
-    analysis.insert(0, Arc::new(whole::SignedDifferences));
+    analysis.insert(0, Arc::new(whole::SIGNED_DIFFERENCES));
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(grouping::ForgetOrder));
     let state = SessionStateBuilder::new()
@@ -233,11 +233,11 @@ fn context(cores: usize, memory_bytes: Option<usize>) -> datafusion::common::Res
         .with_runtime_env(environment.build_arc()?)
         .with_default_features()
         .with_analyzer_rules(analysis)
-        .with_analyzer_rule(Arc::new(minutes::WholeMinutes))
-        .with_analyzer_rule(Arc::new(nanos::ExactNanos))
-        .with_analyzer_rule(Arc::new(spans::ExactSpans))
+        .with_analyzer_rule(Arc::new(minutes::WHOLE_MINUTES))
+        .with_analyzer_rule(Arc::new(nanos::EXACT_NANOS))
+        .with_analyzer_rule(Arc::new(spans::EXACT_SPANS))
         .with_analyzer_rule(Arc::new(members::ExactMembers))
-        .with_analyzer_rule(Arc::new(whole::ExactWhole))
+        .with_analyzer_rule(Arc::new(whole::EXACT_WHOLE))
         .with_physical_optimizer_rules(rules)
         .with_physical_optimizer_rule(Arc::new(order::KeepOrder))
         .build();

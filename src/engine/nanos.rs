@@ -8,36 +8,21 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::logical_expr::{
-    Between, BinaryExpr, Cast, Expr, LogicalPlan, Operator, binary_expr, cast, lit,
-};
-use datafusion::optimizer::AnalyzerRule;
+use datafusion::logical_expr::{Between, BinaryExpr, Cast, Expr, Operator, binary_expr, cast, lit};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 
-use super::rewrite::each_part;
+use super::rewrite::Rule;
 
 /// Nanoseconds in a microsecond.
 const NANOS: i64 = 1_000;
 
 /// Rewrites comparisons of microseconds with nanoseconds.
-#[derive(Debug)]
-pub(super) struct ExactNanos;
+pub(super) const EXACT_NANOS: Rule = Rule { name: "exact_nanos", rewrite };
 
-impl AnalyzerRule for ExactNanos {
-    fn name(&self) -> &'static str {
-        "exact_nanos"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        each_part(plan, |expr, _| rewrite(expr))
-    }
-}
-
-fn rewrite(expr: Expr) -> Transformed<Expr> {
+fn rewrite(expr: Expr, _schema: &DFSchema) -> Transformed<Expr> {
     let rewritten = match &expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => match compare(left, *op, right) {
             None => op.swap().and_then(|op| compare(right, op, left)),

@@ -1,17 +1,32 @@
 //! What the rules that rewrite expressions share: the walk over a plan.
 
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeContainer as _};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, GroupingSet, LogicalPlan};
+use datafusion::optimizer::AnalyzerRule;
 
-/// Rewrites every part of every expression, inner ones first, with the columns it may name; the names of columns that
-/// come out stay.
-pub(super) fn each_part(
-    plan: LogicalPlan,
-    rewrite: impl Fn(Expr, &DFSchema) -> Transformed<Expr>,
-) -> Result<LogicalPlan> {
+/// A rule that rewrites parts of expressions, with the columns they may name.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) name: &'static str,
+    pub(super) rewrite: fn(Expr, &DFSchema) -> Transformed<Expr>,
+}
+
+impl AnalyzerRule for Rule {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        each_part(plan, self.rewrite)
+    }
+}
+
+/// Rewrites every part of every expression, inner ones first; the names of columns that come out stay.
+fn each_part(plan: LogicalPlan, rewrite: fn(Expr, &DFSchema) -> Transformed<Expr>) -> Result<LogicalPlan> {
     plan.transform_up_with_subqueries(|node| {
         let names = NamePreserver::new(&node);
         let schema = merge_schema(&node.inputs());

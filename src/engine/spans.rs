@@ -6,33 +6,20 @@
 //! written in nanoseconds alone, with 30 days a month, as `PostgreSQL` and DuckDB compare them.
 
 use datafusion::arrow::datatypes::{DataType, IntervalMonthDayNano, IntervalUnit};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{
-    Between, BinaryExpr, Cast, Expr, ExprSchemable as _, LogicalPlan, Operator, binary_expr, lit,
+    Between, BinaryExpr, Cast, Expr, ExprSchemable as _, Operator, binary_expr, lit,
 };
-use datafusion::optimizer::AnalyzerRule;
 
 use super::nanos::evaluate;
-use super::rewrite::each_part;
+use super::rewrite::Rule;
 
 /// Nanoseconds in a day.
 const DAY: i128 = 86_400_000_000_000;
 
 /// Rewrites comparisons of intervals.
-#[derive(Debug)]
-pub(super) struct ExactSpans;
-
-impl AnalyzerRule for ExactSpans {
-    fn name(&self) -> &'static str {
-        "exact_spans"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        each_part(plan, rewrite)
-    }
-}
+pub(super) const EXACT_SPANS: Rule = Rule { name: "exact_spans", rewrite };
 
 fn rewrite(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let rewritten = match &expr {

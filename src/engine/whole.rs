@@ -7,32 +7,19 @@ use std::sync::Arc;
 
 use datafusion::arrow::compute::kernels::numeric::{add, mul, sub};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result, ScalarValue, internal_err};
 use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable as _, LogicalPlan, Operator, ReturnFieldArgs,
-    ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast, lit,
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable as _, Operator, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast, lit,
 };
-use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
 
-use super::rewrite::each_part;
+use super::rewrite::Rule;
 
 /// Rewrites the operators between whole numbers.
-#[derive(Debug)]
-pub(super) struct ExactWhole;
-
-impl AnalyzerRule for ExactWhole {
-    fn name(&self) -> &'static str {
-        "exact_whole"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        each_part(plan, rewrite)
-    }
-}
+pub(super) const EXACT_WHOLE: Rule = Rule { name: "exact_whole", rewrite };
 
 fn rewrite(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match expr {
@@ -81,23 +68,16 @@ fn cases(expr: &Expr) -> usize {
 
 /// Lets the difference of two numbers without a sign have one, as in `row_number() - row_number()`; before types are
 /// made to fit.
-#[derive(Debug)]
-pub(super) struct SignedDifferences;
+pub(super) const SIGNED_DIFFERENCES: Rule = Rule { name: "signed_differences", rewrite: sign };
 
-impl AnalyzerRule for SignedDifferences {
-    fn name(&self) -> &'static str {
-        "signed_differences"
-    }
-
-    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        each_part(plan, |expr, schema| match expr {
-            Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right })
-                if is_unsigned(&left, schema) && is_unsigned(&right, schema) =>
-            {
-                Transformed::yes(cast(*left, DataType::Int64) - cast(*right, DataType::Int64))
-            }
-            expr => Transformed::no(expr),
-        })
+fn sign(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    match expr {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right })
+            if is_unsigned(&left, schema) && is_unsigned(&right, schema) =>
+        {
+            Transformed::yes(cast(*left, DataType::Int64) - cast(*right, DataType::Int64))
+        }
+        expr => Transformed::no(expr),
     }
 }
 
