@@ -199,14 +199,13 @@ impl Database {
 
     /// Returns whether a failure says that what is in our file cannot be read.
     fn is_damage(&self, error: &anyhow::Error) -> bool {
-        let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
-        matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) && is_ours(&self.path)
+        matches!(code(error), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            && is_ours(&self.path)
     }
 
     /// Returns whether a failure says that another process is at work on the file.
     pub(super) fn is_busy(error: &anyhow::Error) -> bool {
-        let code = error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
-        code == Some(ErrorCode::DatabaseBusy)
+        code(error) == Some(ErrorCode::DatabaseBusy)
     }
 
     fn is_paused(&self, access: Access) -> bool {
@@ -273,6 +272,11 @@ fn open_writer(path: &Path, patience: Duration) -> Result<Connection> {
         Err(err) if err.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => Err(err.into()),
         _ => Ok(connection),
     }
+}
+
+/// Returns what SQLite calls a failure, where it is one of SQLite's.
+fn code(error: &anyhow::Error) -> Option<ErrorCode> {
+    error.downcast_ref().and_then(rusqlite::Error::sqlite_error_code)
 }
 
 /// Returns whether the first page of a damaged file is that of a cache, or never came to the disk.

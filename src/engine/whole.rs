@@ -73,7 +73,7 @@ pub(super) const SIGNED_DIFFERENCES: Rule = Rule { name: "signed_differences", r
 fn sign(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Minus, right })
-            if is_unsigned(&left, schema) && is_unsigned(&right, schema) =>
+            if is_unsigned(&right, schema) && is_unsigned(&left, schema) =>
         {
             Transformed::yes(cast(*left, DataType::Int64) - cast(*right, DataType::Int64))
         }

@@ -60,16 +60,17 @@ struct Sliding {
 }
 
 impl Sliding {
-    /// Returns whether this is a sum of whole numbers.
-    fn is_whole(&self, result: &FieldRef) -> bool {
-        self.kind == Kind::Sum && result.data_type().is_integer()
+    /// Returns the type of a sum of whole numbers, `None` for all else.
+    fn whole(&self, result: &FieldRef) -> Option<DataType> {
+        let kind = result.data_type();
+        (self.kind == Kind::Sum && kind.is_integer()).then(|| kind.clone())
     }
 }
 
 impl AggregateUDFImpl for Sliding {
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if self.is_whole(&args.return_field) {
-            return Ok(Box::new(Total::new(args.return_field.data_type().clone(), args.is_distinct)));
+        if let Some(kind) = self.whole(&args.return_field) {
+            return Ok(Box::new(Total::new(kind, args.is_distinct)));
         }
         let is_double = args.expr_fields.iter().all(|field| field.data_type() == &DataType::Float64);
         if !is_double || args.is_distinct {
@@ -102,8 +103,7 @@ impl AggregateUDFImpl for Sliding {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        if self.is_whole(&args.return_field) {
-            let kind = args.return_field.data_type().clone();
+        if let Some(kind) = self.whole(&args.return_field) {
             if args.is_distinct {
                 return Ok(Box::new(Distinct { kind, sum: self.inner.accumulator(widen_args(args))? }));
             }
@@ -113,7 +113,11 @@ impl AggregateUDFImpl for Sliding {
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.inner.state_fields(if self.is_whole(&args.return_field) { widen_state(args) } else { args })
+        self.inner.state_fields(if self.whole(&args.return_field).is_some() {
+            widen_state(args)
+        } else {
+            args
+        })
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs<'_>) -> bool {
@@ -121,8 +125,7 @@ impl AggregateUDFImpl for Sliding {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        if self.is_whole(&args.return_field) {
-            let kind = args.return_field.data_type().clone();
+        if let Some(kind) = self.whole(&args.return_field) {
             let sums = self.inner.create_groups_accumulator(widen_args(args))?;
             return Ok(Box::new(Groups { kind, sums }));
         }

@@ -153,16 +153,14 @@ impl Accumulator for Total {
     }
 
     fn evaluate(&mut self) -> Result<ScalarValue> {
-        match (&self.kind, self.rows) {
-            (kind, 0) => ScalarValue::try_from(kind),
-            (DataType::Int64, _) if i64::try_from(self.sum).is_ok() => {
-                Ok(ScalarValue::Int64(i64::try_from(self.sum).ok()))
-            }
-            (kind, _) => {
-                let sum = ScalarValue::Decimal128(Some(self.sum), 38, 0).to_array()?;
-                ScalarValue::try_from_array(&narrow(&sum, kind)?, 0)
-            }
+        if self.rows == 0 {
+            return ScalarValue::try_from(&self.kind);
         }
+        if let (DataType::Int64, Ok(sum)) = (&self.kind, i64::try_from(self.sum)) {
+            return Ok(ScalarValue::Int64(Some(sum)));
+        }
+        let sum = ScalarValue::Decimal128(Some(self.sum), 38, 0).to_array()?;
+        ScalarValue::try_from_array(&narrow(&sum, &self.kind)?, 0)
     }
 
     fn size(&self) -> usize {
