@@ -44,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// For each third-party crate the modules that may name it.
 const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["cache", "runs", "store"]),
+    ("xxhash_rust", &["store"]),
     ("hdrhistogram", &["runs"]),
     ("nix", &["fs", "runs"]),
     ("polars", &["frame"]),

@@ -13,7 +13,7 @@ use super::dataset::{DatasetOutcome, Prepared, Work};
 use super::layout::{self, FOLDER};
 use super::narrow::Choice;
 use super::rows::Rows;
-use super::survey::{Survey, survey};
+use super::survey::{Found, Survey, survey};
 use crate::error::Failure;
 use crate::fs::{self, Locking, fault};
 use crate::model::Table;
@@ -254,11 +254,16 @@ fn publication<'a>(
         table,
         files: files.map(|staged| (staged.entry.clone(), staged.digest.clone())).collect(),
         datasets: prepared.iter().map(|dataset| dataset.record.clone()).collect(),
-        series: survey.datasets.values().flat_map(|found| &found.series).map(|entry| entry.id).collect(),
+        series: survey.datasets.values().flat_map(sums).collect(),
         until: options.until,
         rows: prepared.iter().flat_map(|dataset| &dataset.files).map(|staged| staged.entry.rows).sum(),
         is_all: options.until.is_none() && survey.open == 0 && corrections == 0,
     }
+}
+
+/// Returns the series of a dataset with the sums of their rows.
+fn sums(found: &Found) -> impl Iterator<Item = (i64, u64)> {
+    found.series.iter().map(|entry| entry.id).zip(found.sums.iter().copied())
 }
 
 pub(super) fn threads() -> usize {

@@ -55,6 +55,7 @@ mod tests {
         Found {
             known: Known::default(),
             series: Vec::new(),
+            sums: Vec::new(),
             rows: months.values().sum(),
             months,
             columns: Vec::new(),

@@ -15,7 +15,7 @@ use super::narrow::{Choice, Values};
 use super::rows::{Reader, Source};
 use crate::model::time::{MICROS_PER_DAY, civil_from_days, days_from_civil};
 use crate::model::{Column, Table, ValueRef};
-use crate::store::SeriesEntry;
+use crate::store::{RowHash, SeriesEntry};
 
 /// A month of the calendar, UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +58,8 @@ pub(super) struct Found {
     pub(super) known: Known,
     /// Its series that have rows, in the order of their keys.
     pub(super) series: Vec<SeriesEntry>,
+    /// The sums of the rows of each series.
+    pub(super) sums: Vec<u64>,
     pub(super) rows: u64,
     pub(super) months: BTreeMap<Month, u64>,
     /// What is known of the columns of a file, in their order; of `ts` and `seq` nothing is needed.
@@ -76,6 +78,7 @@ pub(super) struct Survey {
 struct Part {
     rows: u64,
     open: u64,
+    sum: u64,
     months: BTreeMap<Month, u64>,
     values: Vec<Values>,
 }
@@ -135,7 +138,14 @@ impl Found {
             let values = Values::new(column.kind, known.choice(&column, asked));
             (column, values)
         });
-        Self { columns: columns.collect(), known, series: Vec::new(), rows: 0, months: BTreeMap::new() }
+        Self {
+            columns: columns.collect(),
+            known,
+            series: Vec::new(),
+            rows: 0,
+            months: BTreeMap::new(),
+            sums: Vec::new(),
+        }
     }
 }
 
@@ -145,9 +155,11 @@ fn look_at(
     choice: &dyn Fn(&Column) -> Choice,
 ) -> Result<Part> {
     let columns = rows.cells().iter().map(|at| &rows.table().values[*at]);
+    let hash = RowHash::new(columns.clone());
     let mut part = Part {
         rows: 0,
         open: 0,
+        sum: 0,
         months: BTreeMap::new(),
         values: columns.map(|column| Values::new(column.kind, choice(column))).collect(),
     };
@@ -163,6 +175,7 @@ fn look_at(
         }
         counted += 1;
         part.rows += 1;
+        part.sum = part.sum.wrapping_add(hash.row(at, |place| row.get(place))?);
         for (place, values) in part.values.iter_mut().enumerate() {
             values.add(row.get(place)?);
         }
@@ -214,4 +227,5 @@ fn add(found: &mut Found, origins: &[Origin], entry: SeriesEntry, part: Part) {
         }
     }
     found.series.push(entry);
+    found.sums.push(part.sum);
 }

@@ -15,6 +15,7 @@ use super::config::{self, CONFIG};
 use super::indexes::{has_index, index_sql};
 use super::manifest;
 use super::rollup::Rollups;
+use super::sums::SUM;
 use crate::error::Failure;
 use crate::model::{BUILTIN, Column, ColumnType, Table, TableText, Value};
 
@@ -290,7 +291,7 @@ impl Stored {
             })
             .collect();
         format!(
-            "CREATE TABLE {series} ({id} INTEGER NOT NULL PRIMARY KEY, {ENCODED} BLOB NOT NULL UNIQUE, {keys}) STRICT; {}",
+            "CREATE TABLE {series} ({id} INTEGER NOT NULL PRIMARY KEY, {ENCODED} BLOB NOT NULL UNIQUE, {keys}, {SUM} INTEGER) STRICT; {}",
             self.rows_schema(""),
             series = quoted(&self.table.name, "_series"),
             id = id_column(&self.table),

@@ -8,20 +8,22 @@ use rusqlite::Connection;
 use super::catalog::quoted;
 use super::manifest::corrections_name;
 use super::publish::{Publication, Published, TRIGGERS, row_key, stop, touched_name};
+use super::sums::{self, HotRows};
 use super::{ArchiveFile, DatasetRecord, Digest, Snapshot};
 use crate::model::{Column, Table};
 
 /// Does all that a publish does, within a transaction.
 pub(super) fn publish(
-    connection: &Connection,
+    hot: &mut HotRows<'_>,
     snapshot: &Snapshot,
     publication: &Publication<'_>,
 ) -> Result<Published> {
-    let table = publication.table;
+    let (connection, table) = (hot.connection, publication.table);
     check_triggers(connection, table)?;
     insert_manifest(connection, &publication.files, (table, &publication.datasets))?;
     let mut touched = touched_keys(connection, table)?;
     let mut corrected = corrected(snapshot, publication, &touched)?;
+    settle_sums(hot, snapshot, publication, &corrected)?;
     if table.ticks {
         // Nothing stands in the place of a tick: what came before the snapshot is archived, and leaves.
         for (series, ts, seq) in corrected.drain(..) {
@@ -47,6 +49,30 @@ pub(super) fn publish(
     Ok(Published { deleted, touched: stayed })
 }
 
+/// Takes the archived rows out of the sums of their series.
+fn settle_sums(
+    hot: &mut HotRows<'_>,
+    snapshot: &Snapshot,
+    publication: &Publication<'_>,
+    corrected: &[(i64, i64, i64)],
+) -> Result<()> {
+    let table = publication.table;
+    for (series, sum) in &publication.series {
+        hot.sums.add(&table.name, *series, sum.wrapping_neg());
+    }
+    let condition = if table.ticks { "ts = ?2 AND seq = ?3" } else { "ts = ?2 AND ?3 = 0" };
+    for &(series, ts, seq) in corrected {
+        // The archived row is counted above, and was taken out when it was written over.
+        let row = (condition, &[ts, seq][..]);
+        hot.sums.add(&table.name, series, snapshot.sum(&table.name, series, row)?);
+        if table.ticks {
+            let leaves = sums::sum(hot.connection, hot.stored, series, row)?;
+            hot.sums.add(&table.name, series, leaves.wrapping_neg());
+        }
+    }
+    Ok(())
+}
+
 /// Another process may have copied the table into wider columns, and the triggers are gone with the old one.
 pub(super) fn check_triggers(connection: &Connection, table: &Table) -> Result<()> {
     let names = TRIGGERS.map(|(suffix, _, _)| format!("{}{suffix}", table.name));
@@ -68,7 +94,8 @@ pub(super) fn insert_manifest(
 ) -> Result<()> {
     let mut insert = connection.prepare_cached(
         "INSERT INTO manifest (path, table_name, dataset, version, rows, ts_min, ts_max, series_min, series_max,
-                               bytes, blake3, blocks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                               bytes, blake3, blocks, sum)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     for (file, digest) in files {
         insert.execute(rusqlite::params![
@@ -84,6 +111,7 @@ pub(super) fn insert_manifest(
             i64::try_from(file.bytes)?,
             digest.blake3,
             digest.blocks,
+            sums::of_file(file, digest)?,
         ])?;
     }
     let mut upsert = connection.prepare_cached(
@@ -118,7 +146,7 @@ fn corrected(
     touched: &Touched,
 ) -> Result<Vec<(i64, i64, i64)>> {
     let table = publication.table;
-    let archived: BTreeSet<i64> = publication.series.iter().copied().collect();
+    let archived: BTreeSet<i64> = publication.series.iter().map(|(series, _)| *series).collect();
     let mut corrected = Vec::new();
     for (series, keys) in touched.iter().filter(|(series, _)| archived.contains(series)) {
         let before = |ts: &i64| publication.until.is_none_or(|until| *ts < until);
@@ -165,7 +193,7 @@ fn delete(
         stay.entry(*series).or_default().extend(keys.iter().map(|(ts, _)| *ts));
     }
     let mut deleted = 0;
-    for series in &publication.series {
+    for (series, _) in &publication.series {
         let mut from = i64::MIN;
         for &ts in stay.get(series).into_iter().flatten().take_while(|ts| **ts <= last) {
             if from < ts {

@@ -1,11 +1,11 @@
-//! Keeping `barn.db` sound, small and fast: checks, statistics, free pages, the journal.
+//! Keeping `barn.db` small and fast: statistics, free pages, the journal.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rusqlite::{Connection, ErrorCode};
 
-use super::{FILE, Store, open};
+use super::{Store, open};
 use crate::fs;
 
 /// Bytes that must be free before a vacuum is worth its writing, beside their share.
@@ -33,18 +33,6 @@ const LONG_ROW: u64 = 512;
 /// What a vacuum writes at most, in sizes of the database that is left: a copy, and the journal of putting it back.
 const VACUUM_COPIES: u64 = 2;
 
-/// Findings of a check that are listed.
-const FINDINGS: usize = 20;
-
-/// How much of the database is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Checked {
-    /// Its pages and rows.
-    Quick,
-    /// Its indexes too.
-    Full,
-}
-
 /// What became of free pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vacuumed {
@@ -59,32 +47,6 @@ pub enum Vacuumed {
 }
 
 impl Store {
-    /// Checks the database and returns what is wrong with it, in the words of SQLite.
-    pub fn check(&self, checked: Checked) -> Result<Vec<String>> {
-        let pragma = match checked {
-            Checked::Quick => "quick_check",
-            Checked::Full => "integrity_check",
-        };
-        let read = || -> rusqlite::Result<Vec<String>> {
-            let mut statement = self.connection.prepare(&format!("PRAGMA {pragma}({FINDINGS})"))?;
-            statement.query_map([], |row| row.get(0))?.collect()
-        };
-        match read() {
-            // SQLite puts what it found in several lines behind the name of the database.
-            Ok(found) => Ok(found
-                .iter()
-                .flat_map(|text| text.lines())
-                .filter(|line| *line != "ok" && !line.starts_with("*** "))
-                .take(FINDINGS)
-                .map(str::to_owned)
-                .collect()),
-            Err(err) if err.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
-                Ok(vec![err.to_string()])
-            }
-            Err(err) => Err(err).with_context(|| format!("cannot check '{FILE}'")),
-        }
-    }
-
     /// Brings the statistics of the planner up to date, where SQLite finds that they are not.
     pub fn refresh_statistics(&self) -> Result<()> {
         // The limit makes it a sample: no table is read whole. https://sqlite.org/lang_analyze.html#approx

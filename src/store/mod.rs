@@ -4,8 +4,10 @@
 mod batch;
 mod catalog;
 mod changes;
+mod check;
 mod config;
 mod indexes;
+mod insert;
 mod late;
 mod leave;
 mod ledger;
@@ -17,6 +19,7 @@ mod read;
 mod reject;
 mod replace;
 mod rollup;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod ticks;
@@ -31,11 +34,12 @@ use anyhow::{Context as _, Result};
 use rusqlite::Connection;
 
 pub use batch::Input;
+pub use check::{Checked, CheckedRows};
 pub use config::{CONFIG, Retention, read_config, read_retention};
 pub use indexes::{IndexTrial, KeepIndex};
 pub use late::{Archive, Found, Search, Wanted};
 pub use ledger::{Coverage, LedgerKey, State};
-pub use maintain::{Checked, Vacuumed};
+pub use maintain::Vacuumed;
 pub use manifest::{ArchiveFile, Digest};
 use open::FILE;
 pub use publish::{DatasetRecord, Publication, Published};
@@ -43,10 +47,12 @@ pub use read::{Field, Resume, Row, Scan, SeriesEntry, Snapshot};
 pub use reject::{Keep, Origin, StoredReject};
 pub use replace::{KnownFiles, Leaving, Replaced, Replacement};
 pub use rollup::{Change, MadeRollup};
+pub use sums::RowHash;
 
 use crate::frame::Frame;
 use crate::model::{SeriesKey, Table};
 use catalog::Catalog;
+use sums::Sums;
 
 /// A store open for writing.
 pub struct Store {
@@ -54,6 +60,8 @@ pub struct Store {
     connection: Connection,
     catalog: Catalog,
     series: SeriesNumbers,
+    /// What the open transaction changed in the sums of series.
+    sums: Sums,
     /// Changes when another process has written.
     data_version: i64,
     /// Whether the open transaction changed anything.
@@ -83,6 +91,7 @@ impl Store {
             connection,
             catalog: Catalog::default(),
             series: SeriesNumbers::default(),
+            sums: Sums::default(),
             data_version: 0,
             is_changed: false,
             archived: late::Archived::default(),
@@ -136,6 +145,7 @@ impl Store {
     /// Reads the catalogue again and forgets what was remembered of the rows.
     fn reload(&mut self) -> Result<()> {
         self.archived.forget();
+        self.sums.clear();
         let explain = |err| open::explain(err, &self.root);
         // The version first: what is written in between makes the next transaction read again.
         let version = self.read_data_version().map_err(explain)?;
@@ -196,9 +206,9 @@ impl SeriesNumbers {
 
 fn insert_series(connection: &Connection, table: &Table, encoded: &[u8], key: &SeriesKey) -> Result<i64> {
     let mut insert = connection.prepare_cached(&format!(
-        "INSERT INTO {} ({}) VALUES (?1{})",
+        "INSERT INTO {} ({}) VALUES (?1, 0{})",
         catalog::quoted(&table.name, "_series"),
-        catalog::list(catalog::ENCODED, &table.key),
+        catalog::list(&format!("{}, {}", catalog::ENCODED, sums::SUM), &table.key),
         ", ?".repeat(table.key.len()),
     ))?;
     insert.raw_bind_parameter(1, encoded)?;

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::sums;
 use crate::error::Failure;
 use crate::fs;
 
@@ -22,18 +23,25 @@ pub(super) const BUSY: Duration = Duration::from_secs(30);
 /// Between two tries to turn the log on; the other process needs a few milliseconds.
 const WAL_PAUSE: Duration = Duration::from_millis(5);
 
+/// Brings a database to the next format.
+type Migration = fn(&Connection) -> rusqlite::Result<()>;
+
 /// The migrations, in order; the first brings a new file to `user_version` 1.
-const MIGRATIONS: &[&str] = &[
-    include_str!("schema/0001_catalog.sql"),
-    include_str!("schema/0002_coverage.sql"),
-    include_str!("schema/0003_archive.sql"),
-    include_str!("schema/0004_upkeep.sql"),
+const MIGRATIONS: &[Migration] = &[
+    |database| database.execute_batch(include_str!("schema/0001_catalog.sql")),
+    |database| database.execute_batch(include_str!("schema/0002_coverage.sql")),
+    |database| database.execute_batch(include_str!("schema/0003_archive.sql")),
+    |database| database.execute_batch(include_str!("schema/0004_upkeep.sql")),
+    sums::migrate,
 ];
 
 /// The format from which on a store may have an archive.
 pub(super) const ARCHIVE_VERSION: usize = 3;
 
-/// The oldest format that is read as it is; later ones only added tables.
+/// The format from which on series have sums.
+pub(super) const SUMS_VERSION: usize = 5;
+
+/// The oldest format that is read as it is; later ones only added tables and columns.
 const OLDEST_READ: usize = 1;
 
 /// Opens the database of the store at `root` for writing, and makes both where they are missing.
@@ -184,7 +192,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     // Read again under the lock: another process may have been faster.
     for (at, migration) in MIGRATIONS.iter().enumerate().skip(user_version(&transaction)?) {
-        transaction.execute_batch(migration)?;
+        migration(&transaction)?;
         fs::fault::point("migrate.step");
         transaction.pragma_update(None, "user_version", i64::try_from(at + 1)?)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

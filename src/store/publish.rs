@@ -36,8 +36,8 @@ pub struct Publication<'a> {
     pub files: Vec<(ArchiveFile, Digest)>,
     /// Their datasets.
     pub datasets: Vec<DatasetRecord>,
-    /// The series that were archived.
-    pub series: Vec<i64>,
+    /// The series that were archived, and the sums of their rows that were.
+    pub series: Vec<(i64, u64)>,
     /// The first time that was not archived.
     pub until: Option<i64>,
     /// The rows in the files.
@@ -123,7 +123,8 @@ impl Store {
         let cannot = || format!("cannot publish the archive of table '{}'", publication.table.name);
         self.in_transaction(|store| {
             store.is_changed = true;
-            leave::publish(&store.connection, snapshot, publication).with_context(cannot)
+            let mut hot = store.hot_rows(&publication.table.name)?;
+            leave::publish(&mut hot, snapshot, publication).with_context(cannot)
         })
     }
 

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::catalog::{Catalog, Stored, id_column, list, quoted};
 use super::value::{read, read_owned};
-use super::{FILE, open};
+use super::{FILE, open, sums};
 use crate::model::{ColumnType, SeriesKey, Table, Value, ValueRef};
 
 /// A consistent view of the store. All reads through it see the same rows, from any thread, until it is
@@ -276,6 +276,12 @@ impl Snapshot {
         })
     }
 
+    /// Returns the sum of the rows of a series that meet a condition; see [`super::sums`].
+    pub(super) fn sum(&self, table: &str, series: i64, rows: (&str, &[i64])) -> Result<u64> {
+        let stored = self.stored(table)?;
+        self.with(|connection| sums::sum(connection, stored, series, rows))
+    }
+
     /// Runs `work` with one of the connections; waits where all are in use.
     pub(super) fn with<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let connection = self.take();
@@ -306,7 +312,7 @@ impl Snapshot {
         }
     }
 
-    fn stored(&self, table: &str) -> Result<&Stored> {
+    pub(super) fn stored(&self, table: &str) -> Result<&Stored> {
         self.catalog.get(table).with_context(|| format!("cannot find table '{table}'"))
     }
 }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use anyhow::{Context as _, Result, bail};
-use rusqlite::Connection;
 
-use super::catalog::quoted;
 use super::leave::{self, Touched};
 use super::ledger::LedgerKey;
 use super::manifest::{corrections_name, has_table};
+use super::sums::HotRows;
 use super::{ArchiveFile, Coverage, DatasetRecord, Digest, State, Store};
 use crate::model::time::now;
 use crate::model::{Span, Table};
@@ -74,7 +73,7 @@ impl Store {
     pub fn replace(&mut self, replacement: &Replacement<'_>) -> Result<Replaced> {
         let table = &replacement.table.name;
         self.in_transaction(|store| {
-            let replaced = replace(&store.connection, replacement)
+            let replaced = replace(&mut store.hot_rows(table)?, replacement)
                 .with_context(|| format!("cannot replace archived files of table '{table}'"))?;
             for (key, span) in &replacement.ledger {
                 match replacement.state {
@@ -142,8 +141,8 @@ impl Store {
     }
 }
 
-fn replace(connection: &Connection, replacement: &Replacement<'_>) -> Result<Replaced> {
-    let table = replacement.table;
+fn replace(hot: &mut HotRows<'_>, replacement: &Replacement<'_>) -> Result<Replaced> {
+    let (connection, table) = (hot.connection, replacement.table);
     leave::check_triggers(connection, table)?;
     let mut delete = connection.prepare_cached("DELETE FROM manifest WHERE id = ?1 AND path = ?2")?;
     let mut bury = connection.prepare_cached("INSERT INTO superseded VALUES (?1, ?2)")?;
@@ -160,23 +159,18 @@ fn replace(connection: &Connection, replacement: &Replacement<'_>) -> Result<Rep
     let touched = leave::touched_keys(connection, table)?;
     let mut replaced = Replaced::default();
     if !table.ticks && has_table(connection, &format!("{}_corrections", table.name))? {
-        replaced.merged = settle(connection, table, &replacement.merged, Some(&touched))?;
-        settle(connection, table, &replacement.unmarked, None)?;
+        replaced.merged = settle(hot, &replacement.merged, Some(&touched))?;
+        settle(hot, &replacement.unmarked, None)?;
     }
-    replaced.dropped = drop_rows(connection, table, &replacement.leaving, &touched)?;
+    replaced.dropped = drop_rows(hot, &replacement.leaving, &touched)?;
     Ok(replaced)
 }
 
 /// Takes the marks from hot rows that correct archived ones, and the rows too where what was `touched` is given.
-fn settle(
-    connection: &Connection,
-    table: &Table,
-    keys: &[(i64, i64)],
-    touched: Option<&Touched>,
-) -> Result<u64> {
-    let sql = |name: &str| format!("DELETE FROM {name} WHERE series = ?1 AND ts = ?2");
-    let mut unmark = connection.prepare_cached(&sql(&corrections_name(&table.name)))?;
-    let mut delete = connection.prepare_cached(&sql(&quoted(&table.name, "_rows")))?;
+fn settle(hot: &mut HotRows<'_>, keys: &[(i64, i64)], touched: Option<&Touched>) -> Result<u64> {
+    let name = corrections_name(&hot.stored.table.name);
+    let mut unmark =
+        hot.connection.prepare_cached(&format!("DELETE FROM {name} WHERE series = ?1 AND ts = ?2"))?;
     let mut rows = 0;
     for (series, ts) in keys {
         let is_touched = |touched: &Touched| touched.get(series).is_some_and(|keys| keys.contains(&(*ts, 0)));
@@ -185,47 +179,37 @@ fn settle(
         }
         unmark.execute((series, ts))?;
         if touched.is_some() {
-            rows += delete.execute((series, ts))? as u64;
+            rows += hot.delete(*series, ("ts = ?2", &[*ts]))?;
         }
     }
     Ok(rows)
 }
 
-fn drop_rows(
-    connection: &Connection,
-    table: &Table,
-    leaving: &Leaving<'_>,
-    touched: &Touched,
-) -> Result<u64> {
-    let rows = quoted(&table.name, "_rows");
+fn drop_rows(hot: &mut HotRows<'_>, leaving: &Leaving<'_>, touched: &Touched) -> Result<u64> {
+    let (connection, table) = (hot.connection, &hot.stored.table);
     let has_marks = !table.ticks && has_table(connection, &format!("{}_corrections", table.name))?;
+    let unmark = |condition: &str| {
+        let sql = format!("DELETE FROM {} WHERE series = ?1 AND {condition}", corrections_name(&table.name));
+        has_marks.then(|| connection.prepare_cached(&sql)).transpose()
+    };
     let (mut dropped, mut corrected) = (0_u64, 0);
     match leaving {
         Leaving::Before { series, before } => {
-            let names = [Some(rows), has_marks.then(|| corrections_name(&table.name))];
-            for (at, name) in names.iter().flatten().enumerate() {
-                let sql = format!("DELETE FROM {name} WHERE series = ?1 AND ts < ?2");
-                let mut delete = connection.prepare_cached(&sql)?;
-                for series in series {
-                    let count = delete.execute((series, before))? as u64;
-                    *(if at == 0 { &mut dropped } else { &mut corrected }) += count;
+            let mut unmark = unmark("ts < ?2")?;
+            for series in series {
+                dropped += hot.delete(*series, ("ts < ?2", &[*before]))?;
+                if let Some(unmark) = &mut unmark {
+                    corrected += unmark.execute((series, before))? as u64;
                 }
             }
         }
         Leaving::Keys(keys) => {
-            let seq = if table.ticks { "seq = ?3" } else { "?3 = 0" };
-            let mut delete = connection
-                .prepare_cached(&format!("DELETE FROM {rows} WHERE series = ?1 AND ts = ?2 AND {seq}"))?;
-            let mut unmark = has_marks
-                .then(|| {
-                    let name = corrections_name(&table.name);
-                    connection.prepare_cached(&format!("DELETE FROM {name} WHERE series = ?1 AND ts = ?2"))
-                })
-                .transpose()?;
+            let condition = if table.ticks { "ts = ?2 AND seq = ?3" } else { "ts = ?2 AND ?3 = 0" };
+            let mut unmark = unmark("ts = ?2")?;
             for (series, keys) in *keys {
                 let stays = touched.get(series);
                 for (ts, seq) in keys.iter().filter(|key| stays.is_none_or(|stays| !stays.contains(key))) {
-                    dropped += delete.execute((series, ts, seq))? as u64;
+                    dropped += hot.delete(*series, (condition, &[*ts, *seq]))?;
                     if let Some(unmark) = &mut unmark {
                         corrected += unmark.execute((series, ts))? as u64;
                     }

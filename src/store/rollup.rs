@@ -129,17 +129,19 @@ impl Store {
     /// Rows that were made by another definition, or do not fit the columns, are deleted. What is written from here on
     /// is noted.
     pub fn start_rollup(&mut self, rollup: &Rollup, table: &Table) -> Result<()> {
-        let Self { connection, catalog, series, .. } = self;
+        let Self { connection, catalog, series, sums, .. } = self;
         let name = rollup.name.as_str();
         let known = catalog.rollups.made.get(name);
         let is_same = known.is_some_and(|known| known.definition == rollup.definition());
         let fits = catalog.get(name).map(|stored| fits(&stored.table, table));
         if fits == Some(false) {
             drop_table(connection, name)?;
+            sums.forget(name);
             catalog.remove(name);
             series.0.remove(name);
         } else if fits == Some(true) && !is_same {
             connection.execute(&format!("DELETE FROM {}", quoted(name, "_rows")), [])?;
+            sums.empty(connection, name)?;
         }
         if fits == Some(false) || !is_same {
             forget_dependents(connection, &catalog.rollups, name)?;
@@ -213,11 +215,8 @@ impl Store {
                 .collect::<Result<_, _>>()?
         };
         let (Some(first), Some(last)) = (times.first(), times.last()) else { return Ok(0) };
-        {
-            let sql = format!("DELETE FROM {rows} WHERE series = ?1 AND ts = ?2");
-            let mut delete = self.connection.prepare_cached(&sql)?;
-            times.iter().try_for_each(|ts| delete.execute((series, ts)).map(drop))?;
-        }
+        let mut hot = self.hot_rows(table)?;
+        times.iter().try_for_each(|ts| hot.delete(series, ("ts = ?2", &[*ts])).map(drop))?;
         self.is_changed = true;
         self.note_change(table, series, Span { start: *first, stop: last.saturating_add(1) })?;
         Ok(times.len() as u64)

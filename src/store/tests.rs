@@ -58,9 +58,10 @@ fn write(store: &mut Store, table: &str, rule: OnConflict, batches: &[&[Bar]]) -
     Ok(counts)
 }
 
-/// All rows of a table as `symbol ts [seq] value value`, in key order.
+/// All rows of a table as `symbol ts [seq] value value`, in key order; the sums of the series are theirs.
 fn dump(root: &Path, table: &str) -> Vec<String> {
     let snapshot = Snapshot::open(root, 1).unwrap();
+    assert!(differing(&snapshot, table).is_empty());
     let definition = snapshot.tables().iter().find(|other| other.name == table).unwrap().clone();
     let names = if definition.ticks { ["price", "size"] } else { ["close", "volume"] };
     let mut fields = vec![Field::Ts];
@@ -88,6 +89,13 @@ fn dump(root: &Path, table: &str) -> Vec<String> {
             .unwrap();
     }
     lines
+}
+
+/// Returns the symbols of the series whose rows are not those that were written.
+fn differing(snapshot: &Snapshot, table: &str) -> Vec<String> {
+    let checked = snapshot.check_rows(table, &|| Ok(())).unwrap();
+    assert_eq!(checked.problems, [""; 0]);
+    checked.differing.iter().map(|entry| entry.key.0[1].as_ref().shown()).collect()
 }
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -314,7 +322,10 @@ fn ticks_that_come_between_the_triggers_and_the_snapshot_leave_with_the_others()
         table: &table,
         files: Vec::new(),
         datasets: Vec::new(),
-        series: series.iter().map(|entry| entry.id).collect(),
+        series: series
+            .iter()
+            .map(|entry| (entry.id, snapshot.sum("trades", entry.id, ("TRUE", &[])).unwrap()))
+            .collect(),
         until: None,
         rows: 2,
         is_all: true,
@@ -424,4 +435,118 @@ fn a_transaction_that_cannot_begin_or_end_leaves_none_open() {
         "SELECT count(*) FROM bars_rows AS r JOIN bars_series AS s ON s.id = r.series WHERE s.symbol = 'NEW'";
     let rows: i64 = other.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(rows, 1);
+}
+
+#[test]
+fn a_row_that_is_not_what_was_written_is_found_until_it_is_accepted() {
+    let changes = [
+        "UPDATE bars_rows SET close = 1.0000000000000002 WHERE close = 1.0",
+        "UPDATE bars_rows SET ts = 3 WHERE close = 1.0",
+        "UPDATE bars_rows SET volume = NULL WHERE close = 1.0",
+        "UPDATE bars_rows SET close = volume, volume = close WHERE close = 1.0",
+        "DELETE FROM bars_rows WHERE close = 1.0",
+        "INSERT INTO bars_rows (series, ts) SELECT series, 9 FROM bars_rows WHERE close = 1.0",
+        "UPDATE bars_series SET _sum = _sum + 1 WHERE symbol = 'a'",
+        "UPDATE bars_series SET _sum = -1 - _sum WHERE symbol = 'a'",
+    ];
+    for change in changes {
+        let (folder, mut store) = store();
+        write(&mut store, "bars", OnConflict::KeepKnown, &[FIRST]).unwrap();
+        store.connection.execute_batch(change).unwrap();
+        let snapshot = || Snapshot::open(folder.path(), 1).unwrap();
+        assert_eq!(differing(&snapshot(), "bars"), ["a"], "{change}");
+        // What is written properly neither hides nor mends it.
+        write(&mut store, "bars", OnConflict::Replace, &[&[("a", 1, Some(4.0), None), ("a", 7, None, None)]])
+            .unwrap();
+        assert_eq!(differing(&snapshot(), "bars"), ["a"], "{change}");
+        let series = snapshot().series("bars").unwrap()[0].id;
+        store.sum_rows("bars", &[series], &|| Ok(())).unwrap();
+        dump(folder.path(), "bars");
+    }
+}
+
+#[test]
+fn sums_hold_however_columns_come_and_widen() {
+    let (folder, mut store) = store();
+    let values =
+        vec![Column::value("close", ColumnType::Bigint), Column::value("volume", ColumnType::Double)];
+    let bars = store.table("bars").unwrap().clone();
+    let narrow = Table { name: "things".to_owned(), values, checks: Vec::new(), ..bars };
+    let whole = |numbers: &[i64]| {
+        let mut column = ColumnBuilder::new(ColumnType::Bigint, numbers.len());
+        for number in numbers {
+            column.push(ValueRef::Bigint(*number));
+        }
+        column
+    };
+    store.begin().unwrap();
+    store.define(&narrow).unwrap();
+    let frame = Frame::new(FrameColumns {
+        keys: vec![key(&narrow, "a")],
+        series: vec![0; 4],
+        ts: vec![1, 2, 3, 4],
+        seq: None,
+        values: vec![Some(whole(&[0, -1, 1 << 53, -(1 << 53)])), None],
+    });
+    let mut input = Input::new("things", OnConflict::KeepKnown);
+    store.write(&mut input, frame).unwrap();
+    // Within the same transaction and in a later one.
+    let mut wide = narrow;
+    wide.values[0].kind = ColumnType::Double;
+    store.define(&wide).unwrap();
+    store.commit().unwrap();
+    let rows: &[Bar] = &[("a", 2, Some(-0.0), Some(f64::INFINITY)), ("a", 9, Some(0.1), Some(5e-324))];
+    store.begin().unwrap();
+    store.write(&mut input, self::frame(&wide, ["close", "volume"], rows)).unwrap();
+    store.commit().unwrap();
+    assert_eq!(dump(folder.path(), "things").len(), 5);
+}
+
+#[test]
+fn series_of_an_older_store_get_their_sums_when_somebody_asks() {
+    let (folder, mut store) = store();
+    write(&mut store, "bars", OnConflict::KeepKnown, &[FIRST]).unwrap();
+    store
+        .connection
+        .execute_batch("ALTER TABLE bars_series DROP COLUMN _sum; ALTER TABLE manifest DROP COLUMN sum; PRAGMA user_version = 4")
+        .unwrap();
+    let is_unsummed =
+        |root: &Path| Snapshot::open(root, 1).unwrap().check_rows("bars", &|| Ok(())).unwrap().is_unsummed;
+    assert!(is_unsummed(folder.path()));
+    drop(store);
+    let mut store = Store::open(folder.path()).unwrap();
+    // A new series has one at once.
+    write(&mut store, "bars", OnConflict::Replace, &[&[("a", 1, Some(4.0), None), ("c", 1, None, None)]])
+        .unwrap();
+    let sums = || {
+        let sql = "SELECT count(_sum) FROM bars_series";
+        store.connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(sums(), 1);
+    assert!(is_unsummed(folder.path()));
+    store.sum_rows("bars", &[], &|| Ok(())).unwrap();
+    assert!(!is_unsummed(folder.path()));
+    dump(folder.path(), "bars");
+    store.connection.execute_batch("UPDATE bars_rows SET close = 5.0 WHERE close = 4.0").unwrap();
+    assert_eq!(differing(&Snapshot::open(folder.path(), 1).unwrap(), "bars"), ["a"]);
+}
+
+#[test]
+fn what_no_constraint_of_sqlite_keeps_together_is_compared() {
+    let changes = [
+        ("UPDATE bars_series SET symbol = 'q' WHERE symbol = 'a'", "series 1 of 'bars_series' has two names"),
+        ("UPDATE bars_series SET id = 77 WHERE symbol = 'a'", "'bars_rows' has rows of series 1, which"),
+        (
+            "CREATE TABLE bars_corrections (series INTEGER, ts INTEGER); INSERT INTO bars_corrections VALUES (1, 2)",
+            "'bars_corrections' names a row of series 1, which 'bars_rows' has not",
+        ),
+    ];
+    for (change, words) in changes {
+        let (folder, mut store) = store();
+        write(&mut store, "bars", OnConflict::KeepKnown, &[FIRST]).unwrap();
+        store.connection.execute_batch(change).unwrap();
+        let snapshot = Snapshot::open(folder.path(), 1).unwrap();
+        let problems = snapshot.check_rows("bars", &|| Ok(())).unwrap().problems;
+        assert!(problems.len() == 1 && problems[0].starts_with(words), "{change}: {problems:?}");
+    }
 }

@@ -10,19 +10,14 @@ use rusqlite::{CachedStatement, Connection};
 
 use super::batch::{self, Batch, Input};
 use super::catalog::{Stored, quoted};
+use super::sums::{RowHash, Sums};
 use super::ticks::ArchivedTicks;
 use super::value::{Bind, read};
-use super::{NO_SERIES, Store, changes, open};
+use super::{NO_SERIES, Resume, Store, changes, open};
 use crate::error::Failure;
 use crate::frame::Frame;
 use crate::fs;
 use crate::model::{Counts, OnConflict, Table, Value, ValueRef};
-
-/// Rows of one INSERT statement: above 50 the measured rate no longer grows.
-const ROWS_PER_INSERT: usize = 50;
-
-/// SQLite's limit on the parameters of a statement.
-const MAX_PARAMETERS: usize = 32_766;
 
 /// Writing happens in a transaction: [`Store::begin`], then [`Store::commit`] or [`Store::rollback`]. A store
 /// dropped in between has rolled back.
@@ -33,6 +28,7 @@ impl Store {
             .execute_batch("BEGIN IMMEDIATE")
             .map_err(|err| open::explain(err.into(), &self.root))?;
         self.is_changed = false;
+        self.sums.clear();
         let known = self.data_version;
         self.read_data_version()
             .and_then(|version| if version == known { Ok(()) } else { self.reload() })
@@ -44,6 +40,7 @@ impl Store {
         if self.is_in_transaction() {
             self.connection.execute_batch("ROLLBACK").ok();
         }
+        self.sums.clear();
         // No version of SQLite's: what it added to the catalogue is gone with it, so the next one reads all again.
         self.data_version = -1;
     }
@@ -62,7 +59,9 @@ impl Store {
             "COMMIT"
         };
         fs::fault::point("commit.started");
-        fs::writing(|| self.connection.execute_batch(sql))
+        let Self { connection, catalog, sums, .. } = self;
+        sums.write(connection, catalog)
+            .and_then(|()| Ok(fs::writing(|| connection.execute_batch(sql))?))
             .inspect_err(|_| self.abandon())
             .with_context(|| format!("cannot commit to store '{}'", self.root.display()))?;
         fs::fault::point("commit.done");
@@ -98,7 +97,7 @@ impl Store {
     pub fn write(&mut self, input: &mut Input, mut frame: Frame) -> Result<Counts> {
         let name = input.table.clone();
         let cannot = || format!("cannot write to table '{name}'");
-        let Self { connection, catalog, series, archived, .. } = self;
+        let Self { connection, catalog, series, archived, sums, .. } = self;
         let stored = catalog.get(&name).with_context(|| format!("table '{name}' is not defined"))?;
         let (numbers, is_new) = series.intern(connection, &stored.table, &frame).with_context(cannot)?;
         input.series.extend(numbers.iter().filter(|number| **number != NO_SERIES));
@@ -109,7 +108,7 @@ impl Store {
         let stored = catalog.get(&name).with_context(cannot)?;
         frame.sort(&numbers);
         let mut batch = Batch::new(&stored.table, &stored.present, &frame);
-        let mut writer = Writer::new(connection, stored);
+        let mut writer = Writer::new(connection, stored, sums);
         let mut counts = Counts::default();
         let archived_ticks = if stored.table.ticks {
             writer.read_archived_ticks(archived, &batch, &numbers).with_context(cannot)?
@@ -168,31 +167,20 @@ pub(super) struct Writer<'c> {
     pub(super) corrected: Vec<usize>,
     /// The series and times of rows that were updated.
     pub(super) updated: Vec<(i64, i64)>,
-    /// `INSERT` without its `VALUES` rows.
-    insert: String,
-    row: String,
-    many: usize,
+    pub(super) hash: RowHash<'c>,
+    pub(super) sums: &'c mut Sums,
 }
 
 impl<'c> Writer<'c> {
-    fn new(connection: &'c Connection, stored: &'c Stored) -> Self {
-        let key = stored.row_key();
-        let width = key.split(',').count() + stored.present.len();
+    fn new(connection: &'c Connection, stored: &'c Stored, sums: &'c mut Sums) -> Self {
         Self {
             connection,
             stored,
             new: Vec::new(),
             corrected: Vec::new(),
             updated: Vec::new(),
-            // FAIL, not the default ABORT: that keeps a copy of every page a statement touches, to undo a
-            // statement of which some rows went in. Here the whole transaction is taken back.
-            insert: format!(
-                "INSERT OR FAIL INTO {} ({}) VALUES ",
-                quoted(&stored.table.name, "_rows"),
-                stored.value_list(key)
-            ),
-            row: format!("(?{})", ",?".repeat(width - 1)),
-            many: ROWS_PER_INSERT.min(MAX_PARAMETERS / width),
+            hash: RowHash::new(stored.present.iter().map(|&at| &stored.table.values[at])),
+            sums,
         }
     }
 
@@ -216,13 +204,17 @@ impl<'c> Writer<'c> {
         let rows = batch.fold(run, input)?;
         let verdicts = self.compare(series, batch, &rows, input.rule)?;
         let mut counts = Counts { repeated: (length - rows.len()) as u64, ..Counts::default() };
-        for (&row, verdict) in rows.iter().zip(verdicts) {
+        let name = &self.stored.table.name;
+        for (&row, (verdict, before)) in rows.iter().zip(verdicts) {
             match verdict {
                 Verdict::New => self.new.push(NewRow { series, row, seq: None }),
                 Verdict::Same => counts.unchanged += 1,
                 Verdict::Changed(values) => {
-                    self.update(series, batch.frame.ts()[row], &values)?;
-                    self.updated.push((series, batch.frame.ts()[row]));
+                    let ts = batch.frame.ts()[row];
+                    self.update(series, ts, &values)?;
+                    let after = self.hash.row(Resume { ts, seq: 0 }, |cell| Ok(values[cell].as_ref()))?;
+                    self.sums.add(name, series, after.wrapping_sub(before));
+                    self.updated.push((series, ts));
                     counts.updated += 1;
                 }
             }
@@ -231,15 +223,17 @@ impl<'c> Writer<'c> {
     }
 
     /// Compares rows with the stored ones; reads a range where it is dense and row by row where it is not.
+    ///
+    /// Beside what becomes of a row stands the hash of the stored one where that is changed.
     fn compare(
         &self,
         series: i64,
         batch: &Batch<'_>,
         rows: &[usize],
         rule: OnConflict,
-    ) -> Result<Vec<Verdict>> {
+    ) -> Result<Vec<(Verdict, u64)>> {
         let ts = batch.frame.ts();
-        let mut verdicts: Vec<Verdict> = rows.iter().map(|_| Verdict::New).collect();
+        let mut verdicts: Vec<_> = rows.iter().map(|_| (Verdict::New, 0)).collect();
         let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(verdicts) };
         // Eight stored rows for each new one; beyond that single look-ups read less.
         let limit = 8 * rows.len() + 64;
@@ -278,11 +272,16 @@ impl<'c> Writer<'c> {
         batch: &Batch<'_>,
         row: (usize, OnConflict),
         cells: &rusqlite::Row<'_>,
-    ) -> Result<Verdict> {
+    ) -> Result<(Verdict, u64)> {
         let values = &self.stored.table.values;
         let stored =
             |column: usize| read(cells.get_ref(column + 1)?, values[self.stored.present[column]].kind);
-        judge(self.stored, batch, row, &stored)
+        let verdict = judge(self.stored, batch, row, &stored)?;
+        let before = match verdict {
+            Verdict::Changed(_) => self.hash.row(Resume { ts: cells.get(0)?, seq: 0 }, stored)?,
+            Verdict::New | Verdict::Same => 0,
+        };
+        Ok((verdict, before))
     }
 
     fn update(&self, series: i64, ts: i64, values: &[Value]) -> Result<()> {
@@ -299,30 +298,6 @@ impl<'c> Writer<'c> {
             update.raw_bind_parameter(place + 3, Bind(value.as_ref()))?;
         }
         update.raw_execute()?;
-        Ok(())
-    }
-
-    /// Inserts the new rows and returns how many there were.
-    fn insert_new(&self, batch: &Batch<'_>) -> Result<u64> {
-        let (head, tail) = self.new.split_at(self.new.len() - tail_length(self.new.len()));
-        self.insert(batch, tail)?;
-        self.insert(batch, head)?;
-        Ok(self.new.len() as u64)
-    }
-
-    fn insert(&self, batch: &Batch<'_>, rows: &[NewRow]) -> Result<()> {
-        let (many, rest) = rows.split_at(rows.len() - rows.len() % self.many);
-        for (rows, count) in [(many, self.many), (rest, 1)] {
-            if rows.is_empty() {
-                continue;
-            }
-            let sql = format!("{}{}{}", self.insert, self.row, format!(",{}", self.row).repeat(count - 1));
-            let mut statement = self.prepare(&sql)?;
-            for rows in rows.chunks(count) {
-                bind(&mut statement, batch, rows)?;
-                statement.raw_execute()?;
-            }
-        }
         Ok(())
     }
 }
@@ -366,35 +341,4 @@ pub(super) fn judge<'v>(
         })
         .collect::<Result<_>>()?;
     Ok(Verdict::Changed(merged))
-}
-
-/// Returns how many of the last rows are inserted first.
-///
-/// Rows in ascending order leave SQLite's pages 11 % empty (63.1 bytes a row of daily bars): a full last page
-/// is split with its two left neighbours only. A few pages of later rows behind it let it balance to both
-/// sides: 60.7 to 61.9 bytes on four files. Of 30 to 8,000 rows, 800 was the best on all of them; in a small
-/// batch the tail is not worth it.
-fn tail_length(rows: usize) -> usize {
-    const TAIL: usize = 800;
-    if rows >= 8 * TAIL { TAIL } else { 0 }
-}
-
-fn bind(statement: &mut CachedStatement<'_>, batch: &Batch<'_>, rows: &[NewRow]) -> Result<()> {
-    let ts = batch.frame.ts();
-    let mut parameter = 0;
-    let mut bind = |value: ValueRef<'_>| {
-        parameter += 1;
-        statement.raw_bind_parameter(parameter, Bind(value))
-    };
-    for new in rows {
-        bind(ValueRef::Bigint(new.series))?;
-        bind(ValueRef::Bigint(ts[new.row]))?;
-        if let Some(seq) = new.seq {
-            bind(ValueRef::Bigint(seq))?;
-        }
-        for column in 0..batch.width() {
-            bind(batch.cell(new.row, column))?;
-        }
-    }
-    Ok(())
 }

@@ -516,6 +516,11 @@ impl Both {
         assert_eq!(query(root, ticks), expected);
         let distinct = "SELECT count(*) FROM (SELECT DISTINCT source, symbol, ts, seq FROM trades)";
         assert_eq!(query(root, distinct), count(expected.len()));
+        let snapshot = Snapshot::open(root, 1).unwrap();
+        for table in ["bars", "trades"] {
+            let checked = snapshot.check_rows(table, &|| Ok(())).unwrap();
+            assert_eq!((checked.problems.len(), checked.differing.len()), (0, 0), "{table}");
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod indexes;
 mod replay;
 mod report;
 mod rollups;
+mod rows;
 mod verify;
 
 use std::path::Path;
@@ -52,6 +53,9 @@ pub struct OptimizeArgs {
     #[command(flatten)]
     how: HowOptions,
 
+    #[command(flatten)]
+    damage: DamageOptions,
+
     /// Forget the answers of the cache whose key matches this pattern
     #[arg(long = "match", help_heading = "Steps", value_name = "GLOB")]
     pattern: Option<String>,
@@ -72,13 +76,21 @@ struct HowOptions {
     #[arg(long, help_heading = "Steps")]
     full: bool,
 
+    /// Make the indexes that help, and drop those that nobody uses
+    #[arg(long, help_heading = "Steps")]
+    apply: bool,
+}
+
+/// What is done about damage.
+#[derive(clap::Args)]
+struct DamageOptions {
     /// Fetch again what is damaged, where its source has it
     #[arg(long, help_heading = "Steps")]
     repair: bool,
 
-    /// Make the indexes that help, and drop those that nobody uses
+    /// Take rows of the database as they are that are not those barn wrote
     #[arg(long, help_heading = "Steps")]
-    apply: bool,
+    accept: bool,
 }
 
 /// A step, in the order in which they run.

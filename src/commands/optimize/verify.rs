@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::report::StepReport;
-use super::{Step, Work};
+use super::{Step, Work, rows};
 use crate::archive;
 use crate::commands::fetch::{self, Again};
 use crate::commands::tables::threads;
 use crate::engine::{Engine, Options};
-use crate::error::{Failure, Kind};
 use crate::model::time::format_timestamp;
 use crate::model::{Span, Table, Value};
 use crate::source;
@@ -34,6 +32,10 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
     if !findings.is_empty() {
         return Ok(damaged_database(work, report, findings));
     }
+    let rows = rows::check(work, &snapshot, &mut report)?;
+    if !rows.findings.is_empty() {
+        return Ok(damaged_database(work, report, rows.findings));
+    }
     let files = snapshot.files(None)?;
     let damaged = damaged(work, &snapshot, &files)?;
     let sound: Vec<&Table> = work
@@ -50,7 +52,7 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         } else {
             "cannot be fetched again: put it back from a copy"
         };
-        if work.args.how.repair && is_known && !work.args.dry_run {
+        if work.args.damage.repair && is_known && !work.args.dry_run {
             repairs.push((file.clone(), claims));
         } else {
             report.problems.push(format!("'{}': {why}; {what}", file.path));
@@ -63,6 +65,7 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         report.problems.extend(against_the_ledger(&sound, &snapshot)?);
     }
     drop(snapshot);
+    rows.sum(work)?;
     for (file, claims) in repairs {
         repair(work, &mut report, &file, &claims)?;
     }
@@ -112,9 +115,7 @@ fn damaged<'f>(
     let files: Vec<&ArchiveFile> = files.iter().filter(is_wanted).collect();
     let (stop, root, is_full) = (&work.context.stop, work.root, work.args.how.full);
     let check = |file: &&'f ArchiveFile| {
-        if stop.load(Ordering::SeqCst) {
-            return Err(Failure::new("interrupted").kind(Kind::Interrupted).into());
-        }
+        rows::go_on(stop)?;
         let digest = snapshot.digest(file)?;
         let checked = if is_full {
             archive::check(root, file, &digest)

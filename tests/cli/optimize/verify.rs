@@ -80,6 +80,67 @@ fn nothing_is_done_because_of_a_database_that_is_damaged() {
     }
 }
 
+#[test]
+fn a_changed_bit_in_a_row_of_the_database_is_found_by_each_check() {
+    let sandbox = archived();
+    optimize(&sandbox, "--only vacuum --only checkpoint");
+    // 5h to 10h are hot; the eight bytes of one price.
+    let price: f64 = sandbox
+        .sqlite()
+        .query_row("SELECT close FROM bars_hot WHERE symbol = 'SYM001' ORDER BY ts LIMIT 1", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    let mut bytes = sandbox.read("barn/barn.db");
+    let places: Vec<_> =
+        (0..bytes.len() - 8).filter(|at| bytes[*at..*at + 8] == price.to_be_bytes()).collect();
+    bytes[places[0] + 7] ^= 1;
+    sandbox.write("barn/barn.db", bytes);
+    let words = "symbol=SYM00";
+    for more in ["", "--full", "--table bars"] {
+        let failed = verify(&sandbox, more).fails(1);
+        failed.says(&["bars source=", words, "its rows in 'barn.db' are not those that barn wrote"]);
+        failed.says(&["hint: ", "`barn optimize --only verify --accept` then takes their rows as they are"]);
+    }
+    sandbox.write("t.csv", "ts,symbol,price\n1704067200,A,1.5\n");
+    sandbox.store("trades t.csv");
+    verify(&sandbox, "--table trades").ok();
+    // The other steps go on, and it stays found when rows are stored or leave for the archive.
+    let all = try_optimize(&sandbox, CLOCK, "").fails(1);
+    all.says(&["cannot call store './barn' sound: 1 problem"]);
+    moved(&sandbox, "--all");
+    verify(&sandbox, "").fails(1).says(&["not those that barn wrote"]);
+    verify(&sandbox, "--accept --dry-run").ok().says(&["its rows are taken as they are"]);
+    verify(&sandbox, "").fails(1);
+    verify(&sandbox, "--accept").ok().says(&[words, "its rows are taken as they are"]);
+    verify(&sandbox, "--full").ok();
+}
+
+#[test]
+fn a_store_of_an_earlier_barn_gets_its_sums() {
+    let sandbox = archived();
+    sandbox
+        .sqlite()
+        .execute_batch(
+            "ALTER TABLE bars_series DROP COLUMN _sum; ALTER TABLE manifest DROP COLUMN sum;
+             PRAGMA user_version = 4",
+        )
+        .unwrap();
+    // What changes nothing brings it to no other format.
+    try_optimize(&sandbox, CLOCK, "--only verify --dry-run").ok();
+    let format =
+        || sandbox.sqlite().pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(format(), 4);
+    verify(&sandbox, "").ok();
+    assert!(format() > 4);
+    sandbox.sqlite().execute_batch("UPDATE bars_rows SET close = close + 1 WHERE series = 2").unwrap();
+    verify(&sandbox, "").fails(1).says(&["symbol=SYM001", "not those that barn wrote"]);
+    sandbox.sqlite().execute_batch("UPDATE manifest SET ts_max = ts_max - 64").unwrap();
+    verify(&sandbox, "")
+        .fails(1)
+        .says(&["its entry in the manifest is not the one that barn wrote", "no other step"]);
+}
+
 /// A store with hourly bars of two symbols, of which the older file of two is damaged.
 struct Damaged {
     stage: Stage,
@@ -179,5 +240,6 @@ fn a_ledger_that_claims_what_is_not_there_is_found() {
     stage.fetch(&format!("AAA -t 1h --since {} --until {}", at(since), at(since + 4 * DAY))).ok();
     verify(&stage.sandbox, "--full").ok();
     stage.sandbox.sqlite().execute_batch("DELETE FROM bars_rows WHERE ts % 7200000000 = 0").unwrap();
-    verify(&stage.sandbox, "--full").fails(1).says(&["the ledger claims 93 rows, there are 46"]);
+    let failed = verify(&stage.sandbox, "--full").fails(1);
+    failed.says(&["the ledger claims 93 rows, there are 46", "symbol=AAA", "not those that barn wrote"]);
 }
