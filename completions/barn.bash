@@ -380,7 +380,7 @@ _barn() {
             return 0
             ;;
         barn__subcmd__optimize)
-            opts="-q -v -h --table --only --skip --full --repair --apply --match --yes --dry-run --store --quiet --verbose --color --report --timing --label --help"
+            opts="-q -v -h --table --only --skip --full --apply --repair --accept --match --yes --dry-run --store --quiet --verbose --color --report --timing --label --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -280,8 +280,9 @@ never\t''"
 complete -c barn -n "__fish_barn_using_subcommand optimize" -l report -d 'Write what was done, as JSON, to a file' -r -F
 complete -c barn -n "__fish_barn_using_subcommand optimize" -l label -d 'Name the group of runs that this one belongs to, for `barn runs compare`' -r
 complete -c barn -n "__fish_barn_using_subcommand optimize" -l full -d 'Check every byte and every row, and measure recent queries before and after'
-complete -c barn -n "__fish_barn_using_subcommand optimize" -l repair -d 'Fetch again what is damaged, where its source has it'
 complete -c barn -n "__fish_barn_using_subcommand optimize" -l apply -d 'Make the indexes that help, and drop those that nobody uses'
+complete -c barn -n "__fish_barn_using_subcommand optimize" -l repair -d 'Fetch again what is damaged, where its source has it'
+complete -c barn -n "__fish_barn_using_subcommand optimize" -l accept -d 'Take rows of the database as they are that are not those barn wrote'
 complete -c barn -n "__fish_barn_using_subcommand optimize" -l yes -d 'Let a retention rule drop all rows of a table'
 complete -c barn -n "__fish_barn_using_subcommand optimize" -l dry-run -d 'Say what would be done, and do nothing'
 complete -c barn -n "__fish_barn_using_subcommand optimize" -s q -l quiet -d 'Say nothing but errors'
