@@ -198,7 +198,8 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
             break;
         }
     }
-    if !args.dry_run && report.steps.first().is_some_and(StepReport::is_sound) {
+    let is_whole = !args.dry_run && args.table.is_empty();
+    if is_whole && report.steps.first().is_some_and(StepReport::is_sound) {
         verify::remember(&work)?;
     }
     report.queries = replay::again(&work, &before).map(Into::into);
