@@ -23,7 +23,7 @@ use crate::model::{BUILTIN, Column, ColumnType, Table, TableText, Value};
 const MAX_COLUMNS: usize = 1_900;
 
 /// Up to here a double is every whole number.
-const EXACT: u64 = 1 << 53;
+pub(super) const EXACT: u64 = 1 << 53;
 
 /// The tables of a store by name.
 #[derive(Default)]

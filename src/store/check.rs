@@ -11,13 +11,13 @@ use super::manifest::{self, corrections_name, has_table};
 use super::sums::{self, SUM};
 use super::value::read_owned;
 use super::{FILE, SeriesEntry, Snapshot, Store, open};
-use crate::model::SeriesKey;
+use crate::model::{SeriesKey, Table};
 
 /// Findings of a check that are listed.
 const FINDINGS: usize = 20;
 
-/// How long others wait for the sums of an older store's series at a time, a long series aside.
-const SUMMING: Duration = Duration::from_millis(500);
+/// How long sums of an older store are made at a time, a long series aside, and how long others have then for theirs.
+const SUMMING: Duration = Duration::from_millis(200);
 
 /// How much of the database is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,9 @@ pub enum Checked {
 /// What is known of the hot rows of a table.
 #[derive(Default)]
 pub struct CheckedRows {
-    /// What is wrong with its series and its corrections.
+    /// Keys of series that changed, and rows of none: whatever is read of the table may be wrong.
+    pub damage: Vec<String>,
+    /// Corrections of rows that are not there.
     pub problems: Vec<String>,
     /// Series whose rows are not those that barn wrote.
     pub differing: Vec<SeriesEntry>,
@@ -39,10 +41,9 @@ pub struct CheckedRows {
     pub is_unsummed: bool,
 }
 
-/// A series as the database has it.
+/// A series with its sum.
 struct Entry {
     series: SeriesEntry,
-    encoded: Vec<u8>,
     sum: Option<i64>,
 }
 
@@ -73,15 +74,15 @@ impl Store {
         }
     }
 
-    /// Sums the entries of the manifest that have no sum yet.
-    pub fn sum_manifest(&mut self) -> Result<()> {
+    /// Sums the entries of the manifest that have no sum yet, or all as they are now.
+    pub fn sum_manifest(&mut self, has_all: bool) -> Result<()> {
         self.in_transaction(|store| {
             let mut set = store
                 .connection
-                .prepare_cached("UPDATE manifest SET sum = ?2 WHERE id = ?1 AND sum IS NULL")?;
+                .prepare_cached("UPDATE manifest SET sum = ?2 WHERE id = ?1 AND (?3 OR sum IS NULL)")?;
             for file in manifest::files(&store.connection, None)? {
                 let sum = sums::of_file(&file, &manifest::digest(&store.connection, &file)?)?;
-                set.execute((file.id, sum))?;
+                set.execute((file.id, sum, has_all))?;
             }
             Ok(())
         })
@@ -89,63 +90,65 @@ impl Store {
     }
 
     /// Sums the rows of the series of a table that have no sum yet, and those of the series `anew` as they are now;
-    /// `go_on` is asked between them.
+    /// `go_on` is asked between them. A rollup with such series is to be made whole again.
     pub fn sum_rows(&mut self, table: &str, anew: &[i64], go_on: &dyn Fn() -> Result<()>) -> Result<()> {
-        let (Some(stored), series) = (self.catalog.get(table), quoted(table, "_series")) else {
-            return Ok(());
-        };
-        let id = id_column(&stored.table);
-        let find = format!("SELECT {id} FROM {series} WHERE {SUM} IS NULL LIMIT 1");
+        let Some(stored) = self.catalog.get(table) else { return Ok(()) };
+        let (id, series) = (id_column(&stored.table), quoted(table, "_series"));
         let set = format!("UPDATE {series} SET {SUM} = ?2 WHERE {id} = ?1");
-        self.in_transaction(|store| {
+        let forget = |store: &mut Self| {
             let mut set = store.connection.prepare_cached(&set)?;
             anew.iter().try_for_each(|series| set.execute((series, None::<i64>)).map(drop))?;
-            Ok(())
-        })
-        .and_then(|()| {
-            let mut is_done = false;
-            while !is_done {
+            drop(set);
+            if anew.is_empty() { Ok(()) } else { store.unmake_rollup(table) }
+        };
+        let find =
+            format!("SELECT {id} FROM {series} WHERE {SUM} IS NULL AND {id} > ?1 ORDER BY {id} LIMIT 1");
+        let mut last = i64::MIN;
+        let mut some = |store: &mut Self| {
+            let hot = store.hot_rows(table)?;
+            let (mut find, started) = (hot.connection.prepare_cached(&find)?, Instant::now());
+            while started.elapsed() < SUMMING {
+                let Some(series) = find.query_row([last], |row| row.get(0)).optional()? else {
+                    return Ok(true);
+                };
+                let sum = sums::kept(sums::sum(hot.connection, hot.stored, series, ("TRUE", &[]))?)?;
+                hot.connection.prepare_cached(&set)?.execute((series, sum))?;
+                last = series;
+            }
+            Ok(false)
+        };
+        let mut sum_all = || -> Result<()> {
+            self.in_transaction(forget)?;
+            while !self.in_transaction(&mut some)? {
                 go_on()?;
-                is_done = self.in_transaction(|store| {
-                    let hot = store.hot_rows(table)?;
-                    let (mut find, started) = (hot.connection.prepare_cached(&find)?, Instant::now());
-                    while started.elapsed() < SUMMING {
-                        let Some(series) = find.query_row([], |row| row.get(0)).optional()? else {
-                            return Ok(true);
-                        };
-                        let sum = sums::kept(sums::sum(hot.connection, hot.stored, series, ("TRUE", &[]))?)?;
-                        hot.connection.prepare_cached(&set)?.execute((series, sum))?;
-                    }
-                    Ok(false)
-                })?;
+                // SQLite does not queue writers: one that waits looks again up to ten times a second.
+                std::thread::sleep(SUMMING);
             }
             Ok(())
-        })
-        .with_context(|| format!("cannot sum the rows of table '{table}'"))
+        };
+        sum_all().with_context(|| format!("cannot sum the rows of table '{table}'"))
     }
 }
 
 impl Snapshot {
-    /// Compares the entries of the manifest with their sums; `None` where one has none yet.
-    pub fn check_manifest(&self) -> Result<Option<Vec<String>>> {
+    /// Compares the entries of the manifest with their sums; returns the paths of those that differ, and whether one has
+    /// none yet.
+    pub fn check_manifest(&self) -> Result<(Vec<String>, bool)> {
         self.with(|connection| {
+            let (mut differing, mut is_unsummed) = (Vec::new(), false);
             if open::user_version(connection)? < open::SUMS_VERSION {
-                return Ok(None);
+                return Ok((differing, true));
             }
             let mut sum = connection.prepare_cached("SELECT sum FROM manifest WHERE id = ?1")?;
-            let mut problems = Vec::new();
             for file in manifest::files(connection, None)? {
-                let Some(kept) = sum.query_row([file.id], |row| row.get::<_, Option<i64>>(0))? else {
-                    return Ok(None);
-                };
-                if kept != sums::of_file(&file, &manifest::digest(connection, &file)?)? {
-                    problems.push(format!(
-                        "'{}': its entry in the manifest is not the one that barn wrote",
-                        file.path
-                    ));
+                let kept: Option<i64> = sum.query_row([file.id], |row| row.get(0))?;
+                is_unsummed |= kept.is_none();
+                let expected = sums::of_file(&file, &manifest::digest(connection, &file)?)?;
+                if kept.is_some_and(|kept| kept != expected) {
+                    differing.push(file.path);
                 }
             }
-            Ok(Some(problems))
+            Ok((differing, is_unsummed))
         })
         .context("cannot check the manifest of the archive")
     }
@@ -157,18 +160,10 @@ impl Snapshot {
         if !stored.exists {
             return Ok(CheckedRows::default());
         }
-        let has_sums = self.with(|connection| Ok(open::user_version(connection)? >= open::SUMS_VERSION))?;
         let cannot = || format!("cannot check the rows of table '{table}'");
-        let entries = self.with(|connection| entries(connection, stored, has_sums)).with_context(cannot)?;
-        let mut checked = CheckedRows {
-            problems: self.with(|connection| lost(connection, stored)).with_context(cannot)?,
-            is_unsummed: entries.iter().any(|entry| entry.sum.is_none()),
-            ..CheckedRows::default()
-        };
-        for entry in entries.iter().filter(|entry| entry.series.key.encode() != entry.encoded) {
-            let number = entry.series.id;
-            checked.problems.push(format!("series {number} of '{table}_series' has two names"));
-        }
+        let mut checked = CheckedRows::default();
+        let entries =
+            self.with(|connection| entries(connection, stored, &mut checked)).with_context(cannot)?;
         let differs = |entry: &Entry| -> Result<Option<SeriesEntry>> {
             let Some(kept) = entry.sum else { return Ok(None) };
             go_on()?;
@@ -181,32 +176,40 @@ impl Snapshot {
     }
 }
 
-fn entries(connection: &Connection, stored: &Stored, has_sums: bool) -> Result<Vec<Entry>> {
-    let table = &stored.table;
-    let sum = if has_sums { SUM } else { "NULL" };
+/// Returns the series of a table, and says what is wrong with them and what hangs on them.
+fn entries(connection: &Connection, stored: &Stored, checked: &mut CheckedRows) -> Result<Vec<Entry>> {
+    let (table, name) = (&stored.table, &stored.table.name);
+    let sum = if open::user_version(connection)? < open::SUMS_VERSION { "NULL" } else { SUM };
     let mut statement = connection.prepare(&format!(
         "SELECT {} FROM {} ORDER BY {}",
         list(&format!("{}, {ENCODED}, {sum}", id_column(table)), &table.key),
-        quoted(&table.name, "_series"),
+        quoted(name, "_series"),
         id_column(table)
     ))?;
     let mut rows = statement.query([])?;
     let mut entries = Vec::new();
     while let Some(row) = rows.next()? {
+        let (id, encoded, sum): (i64, Vec<u8>, Option<i64>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let columns = table.key.iter().enumerate();
-        let key = columns
-            .map(|(at, column)| read_owned(row.get_ref(at + 3)?, column.kind))
-            .collect::<Result<_>>()?;
-        let series = SeriesEntry { id: row.get(0)?, key: SeriesKey(key) };
-        entries.push(Entry { series, encoded: row.get(1)?, sum: row.get(2)? });
+        let key: Result<_> =
+            columns.map(|(at, column)| read_owned(row.get_ref(at + 3)?, column.kind)).collect();
+        match key.map(SeriesKey) {
+            Ok(key) if key.encode() == encoded => {
+                checked.is_unsummed |= sum.is_none();
+                entries.push(Entry { series: SeriesEntry { id, key }, sum });
+            }
+            _ => checked
+                .damage
+                .push(format!("the key of series {id} in '{name}_series' is not its `{ENCODED}`")),
+        }
     }
+    lost(connection, table, checked)?;
     Ok(entries)
 }
 
-/// Returns the rows that belong to no series, and the corrections that are none.
-fn lost(connection: &Connection, stored: &Stored) -> Result<Vec<String>> {
-    let table = &stored.table;
-    let (rows, series) = (quoted(&table.name, "_rows"), quoted(&table.name, "_series"));
+/// Looks for rows that belong to no series, and corrections that are none.
+fn lost(connection: &Connection, table: &Table, checked: &mut CheckedRows) -> Result<()> {
+    let (name, rows) = (&table.name, quoted(&table.name, "_rows"));
     let numbers = |sql: &str| -> Result<Vec<i64>> {
         let mut statement = connection.prepare(sql)?;
         Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
@@ -218,23 +221,22 @@ fn lost(connection: &Connection, stored: &Stored) -> Result<Vec<String>> {
              UNION ALL SELECT (SELECT min(series) FROM {rows} WHERE series > found.series) FROM found
              WHERE found.series IS NOT NULL)
          SELECT series FROM found
-         WHERE series IS NOT NULL AND series NOT IN (SELECT {} FROM {series}) LIMIT {FINDINGS}",
-        id_column(table)
+         WHERE series IS NOT NULL AND series NOT IN (SELECT {} FROM {}) LIMIT {FINDINGS}",
+        id_column(table),
+        quoted(name, "_series")
     ))?;
-    let name = &table.name;
-    let mut problems: Vec<String> = homeless
-        .iter()
-        .map(|number| format!("'{name}_rows' has rows of series {number}, which '{name}_series' has not"))
-        .collect();
+    let words = |number| format!("'{name}_rows' has rows of series {number}, which '{name}_series' has not");
+    checked.damage.extend(homeless.into_iter().map(words));
     if has_table(connection, &format!("{name}_corrections"))? {
         let loose = numbers(&format!(
             "SELECT series FROM {} c WHERE NOT EXISTS
                  (SELECT 1 FROM {rows} r WHERE r.series = c.series AND r.ts = c.ts) LIMIT {FINDINGS}",
             corrections_name(name)
         ))?;
-        problems.extend(loose.iter().map(|number| {
+        let words = |number| {
             format!("'{name}_corrections' names a row of series {number}, which '{name}_rows' has not")
-        }));
+        };
+        checked.problems.extend(loose.into_iter().map(words));
     }
-    Ok(problems)
+    Ok(())
 }

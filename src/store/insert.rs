@@ -93,7 +93,7 @@ fn bind(
     (statement, parameter): (&mut CachedStatement<'_>, &mut usize),
     batch: &Batch<'_>,
     rows: &[NewRow],
-    hash: &RowHash<'_>,
+    hash: &RowHash,
 ) -> Result<u64> {
     let mut bind = |value: ValueRef<'_>| {
         *parameter += 1;

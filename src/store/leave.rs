@@ -60,10 +60,9 @@ fn settle_sums(
     for (series, sum) in &publication.series {
         hot.sums.add(&table.name, *series, sum.wrapping_neg());
     }
-    let condition = if table.ticks { "ts = ?2 AND seq = ?3" } else { "ts = ?2 AND ?3 = 0" };
     for &(series, ts, seq) in corrected {
         // The archived row is counted above, and was taken out when it was written over.
-        let row = (condition, &[ts, seq][..]);
+        let row = (sums::one_row(table), &[ts, seq][..]);
         hot.sums.add(&table.name, series, snapshot.sum(&table.name, series, row)?);
         if table.ticks {
             let leaves = sums::sum(hot.connection, hot.stored, series, row)?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use super::leave::{self, Touched};
 use super::ledger::LedgerKey;
 use super::manifest::{corrections_name, has_table};
-use super::sums::HotRows;
+use super::sums::{self, HotRows};
 use super::{ArchiveFile, Coverage, DatasetRecord, Digest, State, Store};
 use crate::model::time::now;
 use crate::model::{Span, Table};
@@ -204,7 +204,7 @@ fn drop_rows(hot: &mut HotRows<'_>, leaving: &Leaving<'_>, touched: &Touched) ->
             }
         }
         Leaving::Keys(keys) => {
-            let condition = if table.ticks { "ts = ?2 AND seq = ?3" } else { "ts = ?2 AND ?3 = 0" };
+            let condition = sums::one_row(table);
             let mut unmark = unmark("ts = ?2")?;
             for (series, keys) in *keys {
                 let stays = touched.get(series);

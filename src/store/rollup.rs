@@ -176,6 +176,14 @@ impl Store {
         Ok(())
     }
 
+    /// Has a rollup made whole again.
+    pub(super) fn unmake_rollup(&mut self, name: &str) -> Result<()> {
+        let sql = "UPDATE rollup SET seen = ?2 WHERE name = ?1 AND seen > ?2";
+        self.connection.execute(sql, (name, UNMADE))?;
+        self.catalog.rollups.made = read(&self.connection)?;
+        Ok(())
+    }
+
     fn forget_used(&mut self, source: &str) -> Result<()> {
         self.catalog.rollups.made = read(&self.connection)?;
         let used = self.catalog.rollups.used(source);

@@ -7,13 +7,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::{Context as _, Result};
+use rusqlite::types::ValueRef as SqlRef;
 use rusqlite::{Connection, params_from_iter};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::catalog::{Catalog, Stored, id_column, quoted};
-use super::value::read;
+use super::catalog::{Catalog, EXACT, Stored, id_column, quoted};
 use super::{ArchiveFile, Digest, Resume, Store};
-use crate::model::{Column, Value, ValueRef};
+use crate::model::{Column, Table, ValueRef};
 
 /// The column of `T_series` with the sum.
 pub(super) const SUM: &str = "_sum";
@@ -21,47 +21,71 @@ pub(super) const SUM: &str = "_sum";
 /// The bits of a sum that are kept: two of them fit into a whole number of SQLite's without a carry.
 const MASK: u64 = (1 << 62) - 1;
 
-/// Up to here a double is every whole number.
-const EXACT: u64 = 1 << 53;
-
 /// Hashes the rows of a table by the names and values of their cells, those that have their default left out: columns
 /// that come into a table later, and whole numbers that become doubles, do not change it.
-pub struct RowHash<'t>(Vec<(u64, &'t Value)>);
+pub struct RowHash {
+    /// One for each column.
+    seeds: Vec<u64>,
+    /// What cells without any but their default add up to.
+    defaults: u64,
+}
 
-impl<'t> RowHash<'t> {
+impl RowHash {
     /// A hash of rows that have cells of these columns.
-    pub fn new(columns: impl IntoIterator<Item = &'t Column>) -> Self {
-        let seeds =
-            columns.into_iter().map(|column| (xxh3_64_with_seed(column.name.as_bytes(), 0), &column.default));
-        Self(seeds.collect())
+    pub fn new<'t>(columns: impl IntoIterator<Item = &'t Column>) -> Self {
+        let mut hash = Self { seeds: Vec::new(), defaults: 0 };
+        for column in columns {
+            let seed = xxh3_64_with_seed(column.name.as_bytes(), 0);
+            hash.seeds.push(seed);
+            hash.defaults = hash.defaults.wrapping_add(cell(seed, column.default.as_ref()));
+        }
+        hash
     }
 
-    /// Returns the hash of a row by its time and ordinal; `cell` gives its values, each once and in their order.
+    fn of_stored(stored: &Stored) -> Self {
+        Self::new(stored.present.iter().map(|&at| &stored.table.values[at]))
+    }
+
+    /// Returns the hash of a row by its time and ordinal; `value` gives its values, each once and in their order.
     #[inline]
-    pub fn row<'v>(&self, at: Resume, mut cell: impl FnMut(usize) -> Result<ValueRef<'v>>) -> Result<u64> {
+    pub fn row<'v>(&self, at: Resume, mut value: impl FnMut(usize) -> Result<ValueRef<'v>>) -> Result<u64> {
+        self.cells(at, |place, seed| Ok(cell(seed, value(place)?)))
+    }
+
+    #[inline]
+    fn cells(&self, at: Resume, mut cell: impl FnMut(usize, u64) -> Result<u64>) -> Result<u64> {
         let mut cells = 0_u64;
-        for (place, (seed, default)) in self.0.iter().enumerate() {
-            let value = cell(place)?;
-            if value != default.as_ref() {
-                cells = cells.wrapping_add(hash(*seed, value));
-            }
+        for (place, seed) in self.seeds.iter().enumerate() {
+            cells = cells.wrapping_add(cell(place, *seed)?);
         }
         let mut key = [0; 16];
         key[..8].copy_from_slice(&at.ts.to_le_bytes());
         key[8..].copy_from_slice(&at.seq.to_le_bytes());
-        Ok(xxh3_64_with_seed(&key, cells))
+        Ok(xxh3_64_with_seed(&key, cells.wrapping_sub(self.defaults)))
     }
 }
 
 #[inline]
-fn hash(seed: u64, value: ValueRef<'_>) -> u64 {
+fn cell(seed: u64, value: ValueRef<'_>) -> u64 {
     match value {
-        ValueRef::Null => xxh3_64_with_seed(&[], seed),
+        ValueRef::Null => 0,
         ValueRef::Text(text) => xxh3_64_with_seed(text.as_bytes(), seed),
         ValueRef::Double(number) => double(seed, number),
         ValueRef::Bigint(number) | ValueRef::Timestamp(number) => whole(seed, number),
         ValueRef::Boolean(flag) => whole(seed, i64::from(flag)),
         ValueRef::Date(days) => whole(seed, i64::from(days)),
+    }
+}
+
+/// The same of what is in the file, be it a value of the column or not.
+#[inline]
+fn stored_cell(seed: u64, cell: SqlRef<'_>) -> u64 {
+    match cell {
+        SqlRef::Null => 0,
+        SqlRef::Integer(number) => whole(seed, number),
+        SqlRef::Real(number) => double(seed, number),
+        SqlRef::Text(bytes) => xxh3_64_with_seed(bytes, seed),
+        SqlRef::Blob(bytes) => xxh3_64_with_seed(bytes, !seed),
     }
 }
 
@@ -167,22 +191,27 @@ pub(super) fn sum(
     series: i64,
     (condition, bounds): (&str, &[i64]),
 ) -> Result<u64> {
-    let (table, values) = (&stored.table, &stored.table.values);
+    let table = &stored.table;
     let key = if table.ticks { "ts, seq" } else { "ts, 0" };
     let mut select = connection.prepare_cached(&format!(
         "SELECT {} FROM {} WHERE series = ?1 AND {condition}",
         stored.value_list(key),
         quoted(&table.name, "_rows")
     ))?;
-    let hash = RowHash::new(stored.present.iter().map(|&at| &values[at]));
+    let hash = RowHash::of_stored(stored);
     let mut rows = select.query(params_from_iter(std::iter::once(&series).chain(bounds)))?;
     let mut sum = 0_u64;
     while let Some(row) = rows.next()? {
         let at = Resume { ts: row.get(0)?, seq: row.get(1)? };
-        let cell = |place: usize| read(row.get_ref(place + 2)?, values[stored.present[place]].kind);
-        sum = sum.wrapping_add(hash.row(at, cell)?);
+        let row = hash.cells(at, |place, seed| Ok(stored_cell(seed, row.get_ref(place + 2)?)))?;
+        sum = sum.wrapping_add(row);
     }
     Ok(sum)
+}
+
+/// Returns the condition that takes one row of a series, by its time and its ordinal, which is 0 where there is none.
+pub(super) fn one_row(table: &Table) -> &'static str {
+    if table.ticks { "ts = ?2 AND seq = ?3" } else { "ts = ?2 AND ?3 = 0" }
 }
 
 /// Returns whether what is kept as the sum of a series is the sum of its rows.

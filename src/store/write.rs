@@ -167,7 +167,7 @@ pub(super) struct Writer<'c> {
     pub(super) corrected: Vec<usize>,
     /// The series and times of rows that were updated.
     pub(super) updated: Vec<(i64, i64)>,
-    pub(super) hash: RowHash<'c>,
+    pub(super) hash: RowHash,
     pub(super) sums: &'c mut Sums,
 }
 

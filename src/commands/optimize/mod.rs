@@ -198,9 +198,10 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
             break;
         }
     }
-    let is_whole = !args.dry_run && args.table.is_empty();
-    if is_whole && report.steps.first().is_some_and(StepReport::is_sound) {
-        verify::remember(&work)?;
+    match report.steps.first() {
+        Some(first) if !args.dry_run && first.is_unsound() => verify::forget(&work),
+        Some(first) if !args.dry_run && args.table.is_empty() && first.is_sound() => verify::remember(&work)?,
+        _ => {}
     }
     report.queries = replay::again(&work, &before).map(Into::into);
     report.finish(context, started.elapsed())

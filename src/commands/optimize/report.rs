@@ -116,6 +116,11 @@ impl StepReport {
         self.step == Step::Verify.as_str() && self.problems.is_empty()
     }
 
+    /// Returns whether this is that step, and it found some.
+    pub(super) fn is_unsound(&self) -> bool {
+        self.step == Step::Verify.as_str() && !self.problems.is_empty()
+    }
+
     fn took(&self) -> String {
         figures::duration(Duration::from_secs_f64(self.seconds))
     }

@@ -16,45 +16,57 @@ const LISTED: usize = 20;
 
 /// What was found.
 #[derive(Default)]
-pub(super) struct Checked {
+pub(super) struct CheckedDatabase {
     /// What is wrong beside rows: some that belong to no series, and the like.
-    pub(super) findings: Vec<String>,
-    has_new_files: bool,
+    pub(super) damage: Vec<String>,
+    /// Whether entries of archived files have no sum yet.
+    is_unsummed: bool,
     /// Tables of which series get a sum, those named here in the place of another one.
-    unsummed: Vec<(String, Vec<i64>)>,
+    tables: Vec<(String, Vec<i64>)>,
+    /// What is accepted, in words.
+    accepted: Vec<String>,
 }
 
-/// Compares the rows of the database with the sums of their series.
-pub(super) fn check(work: &Work<'_>, snapshot: &Snapshot, report: &mut StepReport) -> Result<Checked> {
+/// Compares the rows of the database with the sums of their series, and the entries of archived files with theirs.
+pub(super) fn check(
+    work: &Work<'_>,
+    snapshot: &Snapshot,
+    report: &mut StepReport,
+) -> Result<CheckedDatabase> {
     let (is_accepted, stop) = (work.args.damage.accept, &*work.context.stop);
-    let lines = if is_accepted { &mut report.done } else { &mut report.problems };
-    let (mut found, mut differing) = (Checked::default(), 0);
-    match snapshot.check_manifest()? {
-        Some(findings) => found.findings = findings,
-        None => found.has_new_files = true,
+    let mut found = CheckedDatabase::default();
+    let (files, is_unsummed) = snapshot.check_manifest()?;
+    found.is_unsummed = is_unsummed;
+    let files = files.into_iter().map(|path| format!("'{path}', its entry in the manifest"));
+    if is_accepted {
+        found.accepted.extend(files);
+    } else {
+        found.damage.extend(files.map(|entry| format!("{entry} is not the one that barn wrote")));
     }
-    for table in &work.tables {
+    // Tables that are made of others too, which no other step takes up.
+    let is_wanted = |table: &&Table| work.args.table.is_empty() || work.args.table.contains(&table.name);
+    let mut differing = Vec::new();
+    for table in snapshot.tables().iter().filter(is_wanted) {
         let checked = snapshot.check_rows(&table.name, &|| go_on(stop))?;
-        found.findings.extend(checked.problems);
-        for entry in checked.differing.iter().take(LISTED.saturating_sub(differing)) {
-            let name = name(table, entry);
-            lines.push(if is_accepted {
-                format!("{name}: its rows are taken as they are")
-            } else {
-                format!("{name}: its rows in 'barn.db' are not those that barn wrote")
-            });
-        }
-        differing += checked.differing.len();
-        let accepted = checked.differing.iter().filter(|_| is_accepted).map(|entry| entry.id);
-        let accepted: Vec<i64> = accepted.collect();
-        if checked.is_unsummed || !accepted.is_empty() {
-            found.unsummed.push((table.name.clone(), accepted));
+        found.damage.extend(checked.damage);
+        report.problems.extend(checked.problems);
+        differing.extend(checked.differing.iter().map(|entry| name(table, entry)));
+        let anew: Vec<i64> = checked.differing.iter().filter(|_| is_accepted).map(|entry| entry.id).collect();
+        if checked.is_unsummed || !anew.is_empty() {
+            found.tables.push((table.name.clone(), anew));
         }
     }
-    if let Some(more) = differing.checked_sub(LISTED).filter(|more| *more > 0) {
-        lines.push(format!("{} more series likewise", figures::thousands(more as u64)));
+    let more = differing.len().saturating_sub(LISTED);
+    let rest = (more > 0).then(|| format!("{} more series", figures::thousands(more as u64)));
+    let names = differing.into_iter().take(LISTED).chain(rest);
+    if is_accepted {
+        found.accepted.extend(names);
+        return Ok(found);
     }
-    if differing > 0 && !is_accepted {
+    let before = report.problems.len();
+    let words = |name| format!("{name}: its rows in 'barn.db' are not those that barn wrote");
+    report.problems.extend(names.map(words));
+    if report.problems.len() > before {
         report.hint = Some(
             "a bit of the disk changed, or another program wrote there: put 'barn.db' back from a copy, or store these \
              series again; `barn optimize --only verify --accept` then takes their rows as they are"
@@ -64,19 +76,31 @@ pub(super) fn check(work: &Work<'_>, snapshot: &Snapshot, report: &mut StepRepor
     Ok(found)
 }
 
-impl Checked {
-    /// Begins the sums of what has none, and anew those that are accepted; the snapshot is let go of before, since a store
-    /// of an earlier barn may change its format.
-    pub(super) fn sum(&self, work: &Work<'_>) -> Result<()> {
-        if work.args.dry_run || !self.has_new_files && self.unsummed.is_empty() {
+impl CheckedDatabase {
+    /// Begins the sums of what has none, and anew those that are accepted; the snapshot is let go of before, since a
+    /// store of an earlier barn may change its format.
+    pub(super) fn sum(&self, work: &Work<'_>, report: &mut StepReport) {
+        let is_dry_run = work.args.dry_run;
+        let summed = if is_dry_run { Ok(()) } else { self.write(work) };
+        let taken = if is_dry_run { "would be taken" } else { "taken" };
+        match summed {
+            Ok(()) => {
+                report.done.extend(self.accepted.iter().map(|what| format!("{what}: {taken} as it is")));
+            }
+            // What was found besides is said too.
+            Err(err) => report.problems.push(format!("{err:#}")),
+        }
+    }
+
+    fn write(&self, work: &Work<'_>) -> Result<()> {
+        let has_all = work.args.damage.accept;
+        if !self.is_unsummed && !has_all && self.tables.is_empty() {
             return Ok(());
         }
         let mut store = Store::open(work.root)?;
-        if self.has_new_files {
-            store.sum_manifest()?;
-        }
-        for (table, accepted) in &self.unsummed {
-            store.sum_rows(table, accepted, &|| go_on(&work.context.stop))?;
+        store.sum_manifest(has_all)?;
+        for (table, anew) in &self.tables {
+            store.sum_rows(table, anew, &|| go_on(&work.context.stop))?;
         }
         store.close()
     }

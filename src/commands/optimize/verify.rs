@@ -23,8 +23,9 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
     let mut report = StepReport::new(Step::Verify);
     let snapshot = Arc::new(Snapshot::open(work.root, threads())?);
     let version = snapshot.version().map(hex);
-    if !work.is_named(Step::Verify) && !work.args.how.full && version.is_some() && version == work.verified()
-    {
+    let (how, damage) = (&work.args.how, &work.args.damage);
+    let is_asked = work.is_named(Step::Verify) || how.full || damage.repair || damage.accept;
+    if !is_asked && version.is_some() && version == work.verified() {
         return Ok(report);
     }
     let checked = if work.args.how.full { Checked::Full } else { Checked::Quick };
@@ -33,8 +34,8 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         return Ok(damaged_database(work, report, findings));
     }
     let rows = rows::check(work, &snapshot, &mut report)?;
-    if !rows.findings.is_empty() {
-        return Ok(damaged_database(work, report, rows.findings));
+    if !rows.damage.is_empty() {
+        return Ok(damaged_database(work, report, rows.damage));
     }
     let files = snapshot.files(None)?;
     let damaged = damaged(work, &snapshot, &files)?;
@@ -65,7 +66,7 @@ pub(super) fn run(work: &Work<'_>) -> Result<StepReport> {
         report.problems.extend(against_the_ledger(&sound, &snapshot)?);
     }
     drop(snapshot);
-    rows.sum(work)?;
+    rows.sum(work, &mut report);
     for (file, claims) in repairs {
         repair(work, &mut report, &file, &claims)?;
     }
@@ -98,6 +99,11 @@ pub(super) fn remember(work: &Work<'_>) -> Result<()> {
         work.remember_verified(&hex(version));
     }
     Ok(())
+}
+
+/// Forgets it: something is wrong with the store.
+pub(super) fn forget(work: &Work<'_>) {
+    work.remember_verified("");
 }
 
 /// Returns the name of a state of the store as text.

@@ -83,6 +83,7 @@ fn nothing_is_done_because_of_a_database_that_is_damaged() {
 #[test]
 fn a_changed_bit_in_a_row_of_the_database_is_found_by_each_check() {
     let sandbox = archived();
+    try_optimize(&sandbox, CLOCK, "").ok();
     optimize(&sandbox, "--only vacuum --only checkpoint");
     // 5h to 10h are hot; the eight bytes of one price.
     let price: f64 = sandbox
@@ -102,6 +103,8 @@ fn a_changed_bit_in_a_row_of_the_database_is_found_by_each_check() {
         failed.says(&["bars source=", words, "its rows in 'barn.db' are not those that barn wrote"]);
         failed.says(&["hint: ", "`barn optimize --only verify --accept` then takes their rows as they are"]);
     }
+    // Nothing was written since, and what was found is not forgotten.
+    try_optimize(&sandbox, CLOCK, "").fails(1).says(&["not those that barn wrote"]);
     sandbox.write("t.csv", "ts,symbol,price\n1704067200,A,1.5\n");
     sandbox.store("trades t.csv");
     verify(&sandbox, "--table trades").ok();
@@ -110,9 +113,9 @@ fn a_changed_bit_in_a_row_of_the_database_is_found_by_each_check() {
     all.says(&["cannot call store './barn' sound: 1 problem"]);
     moved(&sandbox, "--all");
     verify(&sandbox, "").fails(1).says(&["not those that barn wrote"]);
-    verify(&sandbox, "--accept --dry-run").ok().says(&["its rows are taken as they are"]);
+    verify(&sandbox, "--accept --dry-run").ok().says(&["taken as it is"]);
     verify(&sandbox, "").fails(1);
-    verify(&sandbox, "--accept").ok().says(&[words, "its rows are taken as they are"]);
+    verify(&sandbox, "--accept").ok().says(&[words, "taken as it is"]);
     verify(&sandbox, "--full").ok();
 }
 
@@ -139,6 +142,37 @@ fn a_store_of_an_earlier_barn_gets_its_sums() {
     verify(&sandbox, "")
         .fails(1)
         .says(&["its entry in the manifest is not the one that barn wrote", "no other step"]);
+    verify(&sandbox, "--accept").ok().says(&["its entry in the manifest: taken as it is"]);
+    verify(&sandbox, "").ok();
+}
+
+#[test]
+fn a_changed_bit_in_a_rollup_is_found_and_it_is_made_again() {
+    let sandbox = archived();
+    let rollup = "from = \"bars\"\ntimeframe = \"1m\"\nevery = \"1h\"\ncolumns = { n = \"count(*)\" }\n";
+    sandbox.write("barn/barn.toml", format!("[rollup.bars_1h]\n{rollup}"));
+    try_optimize(&sandbox, CLOCK, "").ok();
+    let rows = sandbox.query("SELECT * FROM bars_1h ORDER BY symbol, ts");
+    sandbox.sqlite().execute_batch("UPDATE bars_1h_rows SET n = n ^ 64 WHERE series = 2").unwrap();
+    verify(&sandbox, "").fails(1).says(&["bars_1h source=", "not those that barn wrote"]);
+    verify(&sandbox, "--accept").ok();
+    try_optimize(&sandbox, CLOCK, "").ok();
+    assert_same(&sandbox.query("SELECT * FROM bars_1h ORDER BY symbol, ts"), &rows);
+    verify(&sandbox, "--full").ok();
+}
+
+#[test]
+fn a_text_that_is_none_any_more_is_a_row_that_barn_did_not_write() {
+    let sandbox = Sandbox::new();
+    sandbox.write("n.csv", "ts,symbol,note\n1704067200,A,abc\n1704067200,B,abd\n");
+    sandbox.store("notes n.csv --key symbol");
+    sandbox
+        .sqlite()
+        .execute_batch("UPDATE notes_rows SET note = CAST(x'E26263' AS TEXT) WHERE series = 1")
+        .unwrap();
+    verify(&sandbox, "").fails(1).says(&["notes symbol=A", "not those that barn wrote"]);
+    verify(&sandbox, "--accept").ok().says(&["notes symbol=A: taken as it is"]);
+    verify(&sandbox, "").ok();
 }
 
 /// A store with hourly bars of two symbols, of which the older file of two is damaged.
