@@ -288,14 +288,20 @@ fn hits_are_quick() {
     drop(cache);
     let cache = open(folder.path());
     // Of many answers memory may have dropped some, of the last one it has not.
-    let mean = |tier_name: &str, key: &dyn Fn(usize) -> String| {
-        let start = Instant::now();
-        for at in 0..50 {
-            assert_eq!(tier(&cache.get(&key(at), NOON)), tier_name);
+    // The median: that of a thread which had to wait for a processor says nothing.
+    let median = |tier_name: &str, key: &dyn Fn(usize) -> String| {
+        let mut times = [Duration::ZERO; 50];
+        for (at, time) in times.iter_mut().enumerate() {
+            let key = key(at);
+            let start = Instant::now();
+            let found = cache.get(&key, NOON);
+            *time = start.elapsed();
+            assert_eq!(tier(&found), tier_name);
         }
-        start.elapsed() / 50
+        times.sort_unstable();
+        times[25]
     };
-    let (disk, memory) = (mean("disk", &|at| format!("k{at}")), mean("memory", &|_| "k49".to_owned()));
+    let (disk, memory) = (median("disk", &|at| format!("k{at}")), median("memory", &|_| "k49".to_owned()));
     // The bounds are 1 ms and 10 µs; other tests run beside this one.
     assert!(disk < Duration::from_millis(4), "{disk:?}");
     assert!(memory < Duration::from_micros(40), "{memory:?}");
