@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a failure means to the caller; the numbers are the exit codes of the command line contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,11 @@ impl Failure {
         Self { kind: Kind::Usage, message: message.into(), hint: None }
     }
 
+    /// What the user stopped (exit code 130).
+    pub fn interrupted() -> Self {
+        Self { kind: Kind::Interrupted, message: "interrupted".to_owned(), hint: None }
+    }
+
     /// Sets the kind.
     #[must_use]
     pub fn kind(mut self, kind: Kind) -> Self {
@@ -74,6 +80,11 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// Fails where the user asked to stop.
+pub fn go_on(stop: &AtomicBool) -> Result<(), Failure> {
+    if stop.load(Ordering::SeqCst) { Err(Failure::interrupted()) } else { Ok(()) }
+}
 
 /// Returns the exit code an error stands for.
 pub fn exit_code(error: &anyhow::Error) -> u8 {

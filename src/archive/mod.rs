@@ -41,11 +41,5 @@ pub use narrow::{Choice, Physical};
 pub use removal::Removal;
 pub use rewrite::{REWRITE_POINTS, Rewritten, find_orphans, plan_compaction};
 
-use crate::error::{Failure, Kind};
-
 /// The zstd level where none is asked for: on prices it is within 2 % of level 19 at eight times its speed.
 pub const DEFAULT_LEVEL: i32 = 9;
-
-fn interrupted() -> anyhow::Error {
-    Failure::new("interrupted").kind(Kind::Interrupted).into()
-}

@@ -9,10 +9,10 @@ use anyhow::Result;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::dataset::Known;
-use super::interrupted;
 use super::layout::{Dataset, file_columns};
 use super::narrow::{Choice, Values};
 use super::rows::{Reader, Source};
+use crate::error::go_on;
 use crate::model::time::{MICROS_PER_DAY, civil_from_days, days_from_civil};
 use crate::model::{Column, Table, ValueRef};
 use crate::store::{RowHash, SeriesEntry};
@@ -99,9 +99,7 @@ pub(super) fn survey(
         }
     }
     let look = |reader: &mut dyn Reader, entry: &SeriesEntry| -> Result<Option<(Dataset, Part)>> {
-        if stop.load(Ordering::Relaxed) {
-            return Err(interrupted());
-        }
+        go_on(stop)?;
         let dataset = Dataset::of(table, &entry.key);
         let part = look_at((rows, reader), entry, &|column| known[&dataset].choice(column, asked))?;
         done.fetch_add(part.rows, Ordering::Relaxed);
@@ -175,10 +173,12 @@ fn look_at(
         }
         counted += 1;
         part.rows += 1;
-        part.sum = part.sum.wrapping_add(hash.row(at, |place| row.get(place))?);
-        for (place, values) in part.values.iter_mut().enumerate() {
-            values.add(row.get(place)?);
-        }
+        let hash = hash.row(at, |place| {
+            let value = row.get(place)?;
+            part.values[place].add(value);
+            Ok(value)
+        })?;
+        part.sum = part.sum.wrapping_add(hash);
         Ok(ControlFlow::Continue(()))
     })?;
     if counted > 0 {

@@ -10,9 +10,9 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 
 use super::compress::threads;
-use super::interrupted;
 use super::rows::{Cells as Stored, Reader};
 use super::write::{Content, Group, Origin, Written};
+use crate::error::go_on;
 use crate::frame::{Cells, ParquetFile};
 use crate::fs;
 use crate::model::{Value, ValueRef};
@@ -39,9 +39,7 @@ pub(super) fn verify(content: &Content<'_>, path: &Path, written: &Written, stop
         })
         .collect();
     let compare = |reader: &mut dyn Reader, (start, group): &(usize, Group)| {
-        if stop.load(Ordering::Relaxed) {
-            return Err(interrupted());
-        }
+        go_on(stop)?;
         compare((content, reader), &file.reopen()?, *start, *group)
     };
     if !content.rows.is_seekable() {

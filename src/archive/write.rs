@@ -12,9 +12,9 @@ use arrow::array::ArrayRef;
 use super::columns::{Column, constant};
 use super::encode::{ColumnSize, Encoder, FileColumn};
 use super::hash::Hashing;
-use super::interrupted;
 use super::narrow::Physical;
 use super::rows::{Cells, Period, Source};
+use crate::error::go_on;
 use crate::fs::{NewFile, fault};
 use crate::model::{Value, ValueRef};
 use crate::store::{Digest, Resume, SeriesEntry};
@@ -119,9 +119,7 @@ impl Content<'_> {
             });
             let mut encode = || -> Result<()> {
                 for built in &receiver {
-                    if stop.load(Ordering::Relaxed) {
-                        return Err(interrupted());
-                    }
+                    go_on(stop)?;
                     encoder.write(&built.arrays)?;
                     fault::point("write.group");
                     done.fetch_add(built.group.rows as u64, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use super::tables::threads;
 use crate::cache::{Question, Results, StoredResult};
 use crate::cli::Context;
 use crate::engine::{Answer, Engine, Kept, Next, Options, identify};
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Kind, go_on};
 use crate::fs::{self, Draft, Overwrite};
 use crate::store::Snapshot;
 use crate::ui::figures;
@@ -298,9 +298,7 @@ pub(super) fn write<'a>(
     let mut sink = sink(format, Arc::clone(&answer.schema), out, &screen)?;
     let (mut rows, mut first) = (0, None);
     loop {
-        if context.is_stopped() {
-            return Err(Failure::new("interrupted").kind(Kind::Interrupted).into());
-        }
+        go_on(&context.stop)?;
         match answer.next_within(PATIENCE)? {
             Next::Batch(batch) => {
                 rows += batch.num_rows() as u64;

@@ -63,7 +63,7 @@ pub(super) fn visit(
     match visited {
         // A stream that is stopped ends early, whatever that was taken for.
         Err(err) if source.is_stopped() && exit_code(&err) != error::Kind::Interrupted.code() => {
-            return Err(err.context(Failure::new("interrupted").kind(error::Kind::Interrupted)));
+            return Err(err.context(Failure::interrupted()));
         }
         visited => visited?,
     }

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::atomic::Ordering;
 
 use anyhow::{Result, bail};
 
 use super::fingerprint;
-use super::session::{Outcome, Session, interrupted};
+use super::session::{Outcome, Session};
 use super::text::{Text, TextError, encoding};
 use super::writer::Writer;
 use crate::decode::{Block, BodyDecoder, Given};
-use crate::error::Failure;
+use crate::error::{Failure, go_on};
 use crate::model::time;
 
 /// Bytes of a document: it is held in memory beside its rows.
@@ -54,9 +53,7 @@ impl Session<'_> {
         let mut text = Text::new(stream, declared);
         let mut body = Vec::new();
         while text.fill(&mut body, READ_BYTES).map_err(refused)? {
-            if self.stop.load(Ordering::SeqCst) {
-                return Err(interrupted());
-            }
+            go_on(self.stop)?;
             if body.len() > MAX_DOCUMENT_BYTES {
                 bail!(Failure::new(
                     "it is over 1 GiB, and its layout needs the whole document at once; split it into several"

@@ -16,7 +16,7 @@ use super::writer::{Commit, Limits, Widen, Writer};
 use crate::decode::{
     Block, Decoder, Format, Input, Layout, ParquetDecoder, delimiter, infer, infer_parquet, sniff,
 };
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, go_on};
 use crate::frame::ParquetFile;
 use crate::model::{Column, Counts, OnConflict, Table, nearest};
 use crate::pipeline;
@@ -390,10 +390,5 @@ fn check_key(store: &Store, request: &Request) -> Result<()> {
 
 /// A reader that is stopped ends as if its input did; what it read must not be taken for the whole.
 pub(super) fn refuse_stopped(result: Result<()>, stop: &AtomicBool) -> Result<()> {
-    result.and_then(|()| if stop.load(Ordering::SeqCst) { Err(interrupted()) } else { Ok(()) })
-}
-
-/// The error of an import that the user stopped.
-pub(super) fn interrupted() -> anyhow::Error {
-    Failure::new("interrupted").kind(Kind::Interrupted).into()
+    result.and_then(|()| Ok(go_on(stop)?))
 }

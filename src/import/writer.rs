@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::session::{Fields, Mode, Outcome, Session, interrupted};
+use super::session::{Fields, Mode, Outcome, Session};
 use crate::decode::{Decoded, Misfit};
-use crate::error::{Failure, visible};
+use crate::error::{Failure, go_on, visible};
 use crate::model::{Counts, Reject, Table, time};
 use crate::store::{self, Keep};
 
@@ -136,9 +136,7 @@ impl<'a, 's> Writer<'a, 's> {
     }
 
     fn consume(&mut self, decoded: Decoded) -> Result<()> {
-        if self.session.stop.load(std::sync::atomic::Ordering::SeqCst) {
-            return Err(interrupted());
-        }
+        go_on(self.session.stop)?;
         self.refuse_misfits(&decoded.misfits)?;
         self.has_values |= (0..self.table.values.len()).any(|at| decoded.frame.cells(at).is_some());
         let start = Instant::now();

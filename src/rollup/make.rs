@@ -9,9 +9,10 @@ use anyhow::{Result, bail};
 
 use super::plan::Plan;
 use super::work::{Source, Work};
-use super::{MAX_OPEN, RollupOutcome, check_stop};
+use super::{MAX_OPEN, RollupOutcome};
 use crate::archive::Watch;
 use crate::engine::Values;
+use crate::error::go_on;
 use crate::frame::{ColumnBuilder, Frame, FrameColumns};
 use crate::fs::fault;
 use crate::model::{OnConflict, SeriesKey, Span, ValueRef, subtract};
@@ -62,7 +63,7 @@ impl Maker<'_> {
         let mut answer = self.source.engine.query(&sql)?;
         let mut made = Made { slice, frames: Vec::new(), buckets: HashSet::new() };
         while let Some(values) = answer.next_values()? {
-            check_stop(self.watch)?;
+            go_on(self.watch.stop)?;
             self.watch.done.fetch_add(values.len() as u64, Ordering::Relaxed);
             let frame = self.frame(&values, places, &mut made.buckets)?;
             if !frame.is_empty() {

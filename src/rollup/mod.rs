@@ -21,14 +21,13 @@ mod work;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
 use crate::archive::{Watch, open_store};
 use crate::engine::{Engine, Options as EngineOptions};
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, go_on};
 use crate::fs::{self, Locking};
 use crate::model::Rollup;
 use crate::store::{MadeRollup, Snapshot, Store};
@@ -175,26 +174,19 @@ fn each(
     watch: Watch<'_>,
     work: impl FnOnce(&mut RollupOutcome) -> Result<bool>,
 ) -> Result<Option<RollupOutcome>> {
-    check_stop(watch)?;
+    go_on(watch.stop)?;
     let started = Instant::now();
     let mut outcome = RollupOutcome { name: rollup.name.clone(), ..RollupOutcome::default() };
     match work(&mut outcome) {
         Ok(false) => return Ok(None),
         Ok(true) => {}
         Err(err) => {
-            check_stop(watch)?;
+            go_on(watch.stop)?;
             outcome.error = Some(err.context(format!("cannot make rollup '{}'", rollup.name)));
         }
     }
     outcome.seconds = started.elapsed().as_secs_f64();
     Ok(Some(outcome))
-}
-
-fn check_stop(watch: Watch<'_>) -> Result<()> {
-    if watch.stop.load(Ordering::SeqCst) {
-        bail!(Failure::new("interrupted").kind(Kind::Interrupted));
-    }
-    Ok(())
 }
 
 /// Looks at a rollup and its source; nothing comes of one that is up to date.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 
 use super::catalog::{ENCODED, Stored, id_column, list, quoted};
 use super::manifest::{self, corrections_name, has_table};
-use super::sums::{self, SUM};
+use super::sums::{self, ALL_ROWS, SUM};
 use super::value::read_owned;
 use super::{FILE, SeriesEntry, Snapshot, Store, open};
 use crate::model::{SeriesKey, Table};
@@ -111,7 +111,7 @@ impl Store {
                 let Some(series) = find.query_row([last], |row| row.get(0)).optional()? else {
                     return Ok(true);
                 };
-                let sum = sums::kept(sums::sum(hot.connection, hot.stored, series, ("TRUE", &[]))?)?;
+                let sum = sums::kept(sums::sum(hot.connection, hot.stored, series, ALL_ROWS)?)?;
                 hot.connection.prepare_cached(&set)?.execute((series, sum))?;
                 last = series;
             }
@@ -167,8 +167,8 @@ impl Snapshot {
         let differs = |entry: &Entry| -> Result<Option<SeriesEntry>> {
             let Some(kept) = entry.sum else { return Ok(None) };
             go_on()?;
-            let rows = self.sum(table, entry.series.id, ("TRUE", &[])).with_context(cannot)?;
-            Ok((!sums::is_sum(kept, rows)).then(|| entry.series.clone()))
+            let rows = self.sum(table, entry.series.id, ALL_ROWS).with_context(cannot)?;
+            Ok((kept != sums::kept(rows)?).then(|| entry.series.clone()))
         };
         let differing: Vec<Option<_>> = entries.par_iter().map(differs).collect::<Result<_>>()?;
         checked.differing = differing.into_iter().flatten().collect();

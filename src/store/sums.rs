@@ -18,6 +18,9 @@ use crate::model::{Column, Table, ValueRef};
 /// The column of `T_series` with the sum.
 pub(super) const SUM: &str = "_sum";
 
+/// The condition that takes all rows of a series, with its bounds.
+pub(super) const ALL_ROWS: (&str, &[i64]) = ("TRUE", &[]);
+
 /// The bits of a sum that are kept: two of them fit into a whole number of SQLite's without a carry.
 const MASK: u64 = (1 << 62) - 1;
 
@@ -42,7 +45,8 @@ impl RowHash {
         hash
     }
 
-    fn of_stored(stored: &Stored) -> Self {
+    /// A hash of the rows of a table as it is in the database.
+    pub(super) fn of_stored(stored: &Stored) -> Self {
         Self::new(stored.present.iter().map(|&at| &stored.table.values[at]))
     }
 
@@ -212,11 +216,6 @@ pub(super) fn sum(
 /// Returns the condition that takes one row of a series, by its time and its ordinal, which is 0 where there is none.
 pub(super) fn one_row(table: &Table) -> &'static str {
     if table.ticks { "ts = ?2 AND seq = ?3" } else { "ts = ?2 AND ?3 = 0" }
-}
-
-/// Returns whether what is kept as the sum of a series is the sum of its rows.
-pub(super) fn is_sum(kept: i64, rows: u64) -> bool {
-    u64::try_from(kept).is_ok_and(|kept| kept == rows & MASK)
 }
 
 /// Returns a sum as it is kept.

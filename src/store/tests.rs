@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::sums::ALL_ROWS;
 use super::*;
 use crate::frame::{ColumnBuilder, FrameColumns};
 use crate::model::{Column, ColumnType, Counts, OnConflict, Value, ValueRef};
@@ -324,7 +325,7 @@ fn ticks_that_come_between_the_triggers_and_the_snapshot_leave_with_the_others()
         datasets: Vec::new(),
         series: series
             .iter()
-            .map(|entry| (entry.id, snapshot.sum("trades", entry.id, ("TRUE", &[])).unwrap()))
+            .map(|entry| (entry.id, snapshot.sum("trades", entry.id, ALL_ROWS).unwrap()))
             .collect(),
         until: None,
         rows: 2,

@@ -179,7 +179,7 @@ impl<'c> Writer<'c> {
             new: Vec::new(),
             corrected: Vec::new(),
             updated: Vec::new(),
-            hash: RowHash::new(stored.present.iter().map(|&at| &stored.table.values[at])),
+            hash: RowHash::of_stored(stored),
             sums,
         }
     }

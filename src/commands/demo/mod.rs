@@ -18,7 +18,7 @@ use clap::CommandFactory as _;
 
 use self::server::Server;
 use crate::cli::{Cli, Context};
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Kind, go_on};
 use crate::fs::{self, Overwrite};
 use crate::ui::{ColorChoice, figures};
 
@@ -232,9 +232,7 @@ impl Demo<'_> {
     /// Waits for a command, or for the user to ask for the end.
     fn wait(&self, child: &mut Child) -> Result<ExitStatus> {
         loop {
-            if self.context.is_stopped() {
-                return Err(Failure::new("interrupted").kind(Kind::Interrupted).into());
-            }
+            go_on(&self.context.stop)?;
             if let Some(status) = child.try_wait().context("cannot wait for a command of the demo")? {
                 return Ok(status);
             }

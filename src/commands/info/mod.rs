@@ -14,7 +14,7 @@ use super::tables::threads;
 use crate::archive;
 use crate::cli::Context;
 use crate::engine::{Engine, Options};
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Kind, go_on};
 use crate::model::{ColumnType, Table, Value};
 use crate::store::{Scan, Snapshot};
 use crate::ui::figures;
@@ -113,9 +113,7 @@ fn archive(context: &Context, snapshot: &Snapshot, format: Format) -> Result<Opt
     ]);
     let mut damaged = 0;
     for file in snapshot.files(None)? {
-        if context.is_stopped() {
-            return Err(Failure::new("interrupted").kind(Kind::Interrupted).into());
-        }
+        go_on(&context.stop)?;
         let state = match archive::check(&context.global.store, &file, &snapshot.digest(&file)?) {
             Ok(()) => "ok".to_owned(),
             Err(err) => {

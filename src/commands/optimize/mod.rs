@@ -19,7 +19,7 @@ use clap::ValueEnum;
 use crate::archive::Archiver;
 use crate::cli::Context;
 use crate::commands::tables::chosen;
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Kind, go_on};
 use crate::fs::{self, Locking};
 use crate::model::Table;
 use crate::runs::Runs;
@@ -184,9 +184,7 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
         if !is_wanted {
             continue;
         }
-        if context.is_stopped() {
-            bail!(Failure::new("interrupted").kind(Kind::Interrupted));
-        }
+        go_on(&context.stop)?;
         let began = Instant::now();
         let mut done =
             run_step(&work, *step).with_context(|| format!("cannot finish step '{}'", step.as_str()))?;

@@ -1,12 +1,10 @@
 //! Whether the rows in the database, and its entries of archived files, are those that barn wrote.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use anyhow::Result;
 
 use super::Work;
 use super::report::StepReport;
-use crate::error::{Failure, Kind};
+use crate::error::go_on;
 use crate::model::{Table, Value};
 use crate::store::{SeriesEntry, Snapshot, Store};
 use crate::ui::figures;
@@ -47,7 +45,7 @@ pub(super) fn check(
     let is_wanted = |table: &&Table| work.args.table.is_empty() || work.args.table.contains(&table.name);
     let mut differing = Vec::new();
     for table in snapshot.tables().iter().filter(is_wanted) {
-        let checked = snapshot.check_rows(&table.name, &|| go_on(stop))?;
+        let checked = snapshot.check_rows(&table.name, &|| Ok(go_on(stop)?))?;
         found.damage.extend(checked.damage);
         report.problems.extend(checked.problems);
         differing.extend(checked.differing.iter().map(|entry| name(table, entry)));
@@ -56,6 +54,14 @@ pub(super) fn check(
             found.tables.push((table.name.clone(), anew));
         }
     }
+    if !is_accepted && !differing.is_empty() {
+        report.hint = Some(
+            "a bit of the disk changed, or another program wrote there: put 'barn.db' back from a copy, or store these \
+             series again; `barn optimize --only verify --accept` then takes their rows as they are, and makes rollups \
+             anew"
+                .to_owned(),
+        );
+    }
     let more = differing.len().saturating_sub(LISTED);
     let rest = (more > 0).then(|| format!("{} more series", figures::thousands(more as u64)));
     let names = differing.into_iter().take(LISTED).chain(rest);
@@ -63,16 +69,8 @@ pub(super) fn check(
         found.accepted.extend(names);
         return Ok(found);
     }
-    let before = report.problems.len();
     let words = |name| format!("{name}: its rows in 'barn.db' are not those that barn wrote");
     report.problems.extend(names.map(words));
-    if report.problems.len() > before {
-        report.hint = Some(
-            "a bit of the disk changed, or another program wrote there: put 'barn.db' back from a copy, or store these \
-             series again; `barn optimize --only verify --accept` then takes their rows as they are"
-                .to_owned(),
-        );
-    }
     Ok(found)
 }
 
@@ -100,18 +98,10 @@ impl CheckedDatabase {
         let mut store = Store::open(work.root)?;
         store.sum_manifest(has_all)?;
         for (table, anew) in &self.tables {
-            store.sum_rows(table, anew, &|| go_on(&work.context.stop))?;
+            store.sum_rows(table, anew, &|| Ok(go_on(&work.context.stop)?))?;
         }
         store.close()
     }
-}
-
-/// Fails where the user asked to stop.
-pub(super) fn go_on(stop: &AtomicBool) -> Result<()> {
-    if stop.load(Ordering::SeqCst) {
-        return Err(Failure::new("interrupted").kind(Kind::Interrupted).into());
-    }
-    Ok(())
 }
 
 /// Returns the table and the key of a series: `bars source=x symbol=AAPL timeframe=1d`.

@@ -12,6 +12,7 @@ use crate::archive;
 use crate::commands::fetch::{self, Again};
 use crate::commands::tables::threads;
 use crate::engine::{Engine, Options};
+use crate::error::go_on;
 use crate::model::time::format_timestamp;
 use crate::model::{Span, Table, Value};
 use crate::source;
@@ -121,7 +122,7 @@ fn damaged<'f>(
     let files: Vec<&ArchiveFile> = files.iter().filter(is_wanted).collect();
     let (stop, root, is_full) = (&work.context.stop, work.root, work.args.how.full);
     let check = |file: &&'f ArchiveFile| {
-        rows::go_on(stop)?;
+        go_on(stop)?;
         let digest = snapshot.digest(file)?;
         let checked = if is_full {
             archive::check(root, file, &digest)
