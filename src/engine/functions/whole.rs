@@ -5,8 +5,9 @@
 //! DataFusion's own accumulators, as decimals without a scale, all rows and windows by one of ours.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray};
+use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, Decimal128Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, FieldRef, Int64Type, UInt64Type};
 use datafusion::common::{Result, ScalarValue, exec_err};
@@ -32,8 +33,14 @@ fn widen_field(field: &FieldRef) -> FieldRef {
     field.as_ref().clone().with_data_type(WIDE).into()
 }
 
+/// Each of these numbers fits, so that none is looked at as `cast` does it.
 fn widen(values: &[ArrayRef]) -> Result<[ArrayRef; 1]> {
-    Ok([cast(&values[0], &WIDE)?])
+    let wide: Decimal128Array = match values[0].data_type() {
+        DataType::Int64 => values[0].as_primitive::<Int64Type>().unary(i128::from),
+        DataType::UInt64 => values[0].as_primitive::<UInt64Type>().unary(i128::from),
+        _ => return Ok([cast(&values[0], &WIDE)?]),
+    };
+    Ok([Arc::new(wide.with_data_type(WIDE))])
 }
 
 fn narrow(sums: &ArrayRef, kind: &DataType) -> Result<ArrayRef> {
