@@ -39,8 +39,14 @@ fn a_fetch_three_times_as_slow_is_caught() {
     let (code, done) = stage.sandbox.barn(["runs", "check"]).any();
     done.check(code == Some(1), "it is caught");
     let text = done.stdout();
-    done.check(text.contains("fetch #7 (rows bars 1h): p99 90"), "its latency is told");
-    done.check(text.contains(", usually 30"), "what is usual is told");
+    let told =
+        text.lines().find(|line| line.starts_with("fetch #7 (rows bars 1h): p99 ")).unwrap_or_default();
+    // A busy machine adds some to what the provider takes.
+    let millis: Vec<f64> =
+        told.split(" ms").filter_map(|part| part.rsplit(' ').next()?.parse().ok()).collect();
+    done.check(told.contains(" ms, usually ") && millis.len() == 3, "its latency is told, and what is usual");
+    done.check((900.0..1_000.0).contains(&millis[0]), "it is as long as it was");
+    done.check((300.0..400.0).contains(&millis[1]), "and as long as it was before");
     delay.store(300, Ordering::SeqCst);
     stage.fetch(&line()).ok();
     stage.sandbox.barn(["runs", "check"]).ok().prints("");
