@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::block::{Packer, Unpacker};
 use self::frame::{Content, Pieces};
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, go_on};
 use crate::pipeline;
 
 pub use self::block::Packing;
@@ -46,10 +46,7 @@ pub struct Watch<'a> {
 impl Watch<'_> {
     /// Fails once the work is to stop.
     fn check(&self) -> Result<()> {
-        if self.stop.load(Ordering::SeqCst) {
-            return Err(Failure::new("interrupted").kind(Kind::Interrupted).into());
-        }
-        Ok(())
+        Ok(go_on(self.stop)?)
     }
 }
 

@@ -196,9 +196,9 @@ pub fn run(context: &Context, args: &OptimizeArgs) -> Result<Option<Kind>> {
             break;
         }
     }
-    match report.steps.first() {
-        Some(first) if !args.dry_run && first.is_unsound() => verify::forget(&work),
-        Some(first) if !args.dry_run && args.table.is_empty() && first.is_sound() => verify::remember(&work)?,
+    match report.steps.first().and_then(StepReport::is_sound) {
+        Some(false) if !args.dry_run => verify::forget(&work),
+        Some(true) if !args.dry_run && args.table.is_empty() => verify::remember(&work)?,
         _ => {}
     }
     report.queries = replay::again(&work, &before).map(Into::into);

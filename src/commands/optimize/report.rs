@@ -111,14 +111,9 @@ impl StepReport {
         }
     }
 
-    /// Returns whether this is the step that looks for damage, and it found none.
-    pub(super) fn is_sound(&self) -> bool {
-        self.step == Step::Verify.as_str() && self.problems.is_empty()
-    }
-
-    /// Returns whether this is that step, and it found some.
-    pub(super) fn is_unsound(&self) -> bool {
-        self.step == Step::Verify.as_str() && !self.problems.is_empty()
+    /// Returns whether it found the store sound, where it is the step that looks for damage.
+    pub(super) fn is_sound(&self) -> Option<bool> {
+        (self.step == Step::Verify.as_str()).then_some(self.problems.is_empty())
     }
 
     fn took(&self) -> String {
